@@ -170,3 +170,44 @@ func ReferrersOf[T Object](v View, resource, name string) iter.Seq[T] {
 
 // String is the form of messages: "vpcs/vpc1".
 func (r Ref) String() string { return fmt.Sprintf("%s/%s", r.Resource, r.Name) }
+
+// The functions of a Kind, callable for any Object of the resource; a function that the kind does not have does nothing.
+
+// Refs returns what obj points at.
+func (r *Resource) Refs(obj Object) []Ref {
+	if r.references == nil {
+		return nil
+	}
+	return r.references(obj)
+}
+
+// IndexKeys returns the keys under which View.Scan finds obj.
+func (r *Resource) IndexKeys(obj Object) []string {
+	if r.index == nil {
+		return nil
+	}
+	return r.index(obj)
+}
+
+// PlanWrite runs Plan; see there for nil arguments.
+func (r *Resource) PlanWrite(v View, old, obj Object) error {
+	if r.plan == nil {
+		return nil
+	}
+	return r.plan(v, old, obj)
+}
+
+// DeriveStatus runs Derive on obj, which the caller owns.
+func (r *Resource) DeriveStatus(v View, obj Object) {
+	if r.derive != nil {
+		r.derive(v, obj)
+	}
+}
+
+// DesiredRows returns the rows that realize obj.
+func (r *Resource) DesiredRows(v View, obj Object) ([]Row, error) {
+	if r.rows == nil {
+		return nil, nil
+	}
+	return r.rows(v, obj)
+}
