@@ -1,0 +1,56 @@
+package address
+
+import (
+	"fmt"
+	"hash/fnv"
+	"net"
+
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/storage"
+)
+
+// CheckMAC says what is wrong with a MAC as that of a network interface: it must be six colon-separated octets (the only
+// notation that OVN reads), unicast and not zero. Both cases are right.
+func CheckMAC(mac string) error {
+	hw, err := net.ParseMAC(mac)
+	switch {
+	case err != nil || len(hw) != 6 || len(mac) != 17 || mac[2] != ':':
+		return fmt.Errorf("%q is not a MAC address, as 00:00:00:F0:DB:25", mac)
+	case hw[0]&1 != 0:
+		return fmt.Errorf("%s is a multicast address: the lowest bit of the first octet must be 0", mac)
+	case [6]byte(hw) == [6]byte{}:
+		return fmt.Errorf("%s is no interface's address", mac)
+	}
+	return nil
+}
+
+// ClaimMAC returns a TakenError when a MAC is in use in a VPC, nil when it is free there.
+func ClaimMAC(v storage.View, vpc, mac string) error {
+	scope := macBase(mac)
+	for key, holder := range v.Scan(scope, after(scope)) {
+		if s, ok := storage.Get[*v1.Subnet](v, "subnets", key[len(scope):]); ok && s.Spec.Vpc == vpc {
+			return &TakenError{What: "MAC " + mac, Holder: holder}
+		}
+	}
+	return nil
+}
+
+// macs is how many MACs "00:00:00:XX:XX:XX" there are, without the zero one.
+const macs = 1<<24 - 1
+
+// NewMAC returns a MAC that is free in a VPC, "00:00:00:XX:XX:XX" as Kube-OVN generates them. It is a function of the
+// snapshot and of the identity that it is for: it begins at a hash of the identity and goes up past those in use.
+func NewMAC(v storage.View, vpc, identity string) (string, error) {
+	h := fnv.New64a()
+	h.Write([]byte(identity))
+	// Multiplying spreads the last characters, by which most identities differ, over the high bits (Knuth, 6.4).
+	start := h.Sum64() * 0x9E3779B97F4A7C15 >> 40
+	for i := range uint64(macs) {
+		n := (start+i)%macs + 1
+		mac := fmt.Sprintf("00:00:00:%02X:%02X:%02X", byte(n>>16), byte(n>>8), byte(n))
+		if ClaimMAC(v, vpc, mac) == nil {
+			return mac, nil
+		}
+	}
+	return "", fmt.Errorf("no MAC left in vpc %s", vpc)
+}
