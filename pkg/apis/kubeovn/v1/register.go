@@ -13,12 +13,10 @@ var (
 	// SchemeGroupVersion is the group and version of the types of this package.
 	SchemeGroupVersion = schema.GroupVersion{Group: GroupName, Version: "v1"}
 
-	// SchemeBuilder collects what AddToScheme adds. Generated code registers the defaulting functions with it.
-	SchemeBuilder = runtime.NewSchemeBuilder(addKnownTypes, addDefaultingFuncs)
+	// SchemeBuilder collects what AddToScheme adds.
+	SchemeBuilder = runtime.NewSchemeBuilder(addKnownTypes, addDefaultingFuncs, addFieldLabels)
 
-	localSchemeBuilder = &SchemeBuilder
-
-	// AddToScheme registers the types, their lists and their defaults as kubeovn.io/v1.
+	// AddToScheme registers the types, their lists, defaults and selectable fields as kubeovn.io/v1.
 	AddToScheme = SchemeBuilder.AddToScheme
 )
 
@@ -49,5 +47,20 @@ func knownTypes() []runtime.Object {
 		&Subnet{}, &SubnetList{},
 		&IP{}, &IPList{},
 		&Vip{}, &VipList{},
+		&OvnEip{}, &OvnEipList{},
+		&OvnFip{}, &OvnFipList{},
+		&OvnSnatRule{}, &OvnSnatRuleList{},
+		&OvnDnatRule{}, &OvnDnatRuleList{},
+		&IptablesEIP{}, &IptablesEIPList{},
+		&IptablesFIPRule{}, &IptablesFIPRuleList{},
+		&IptablesSnatRule{}, &IptablesSnatRuleList{},
+		&IptablesDnatRule{}, &IptablesDnatRuleList{},
+		&VpcNatGateway{}, &VpcNatGatewayList{},
+		&SwitchLBRule{}, &SwitchLBRuleList{},
+		&VpcDns{}, &VpcDnsList{},
+		&ProviderNetwork{}, &ProviderNetworkList{},
+		&Vlan{}, &VlanList{},
+		&Chassis{}, &ChassisList{},
+		&PodInterfaces{},
 	}
 }

@@ -65,9 +65,9 @@ type SubnetSpec struct {
 	// default marks the Subnet of namespaces that are bound to no other. Default: false. Refused for a second Subnet.
 	// +optional
 	Default bool `json:"default"`
-	// vpc is the name of the Vpc to which the Subnet is attached. Default: ovn-cluster, unless the Subnet is an underlay
-	// (vlan) without logicalGateway or another address manager's (see provider). Cannot be changed. Refused: a Vpc that
-	// does not exist or is being deleted, and one in which another Subnet has an overlapping cidrBlock.
+	// vpc is the name of the Vpc to which the Subnet belongs. Default: ovn-cluster, for Subnets of an OVN provider. Cannot be
+	// changed. Refused: a Vpc that does not exist or is being deleted, and one in which another Subnet has an overlapping
+	// cidrBlock.
 	// +optional
 	Vpc string `json:"vpc,omitempty"`
 	// protocol is IPv4, IPv6, Dual or Mac. Computed from cidrBlock; refused when it contradicts it.

@@ -13,5 +13,172 @@ import (
 // Public to allow building arbitrary schemes.
 // All generated defaulters are covering - they call all nested defaulters.
 func RegisterDefaults(scheme *runtime.Scheme) error {
+	scheme.AddTypeDefaultingFunc(&Chassis{}, func(obj interface{}) { SetObjectDefaults_Chassis(obj.(*Chassis)) })
+	scheme.AddTypeDefaultingFunc(&ChassisList{}, func(obj interface{}) { SetObjectDefaults_ChassisList(obj.(*ChassisList)) })
+	scheme.AddTypeDefaultingFunc(&IP{}, func(obj interface{}) { SetObjectDefaults_IP(obj.(*IP)) })
+	scheme.AddTypeDefaultingFunc(&IPList{}, func(obj interface{}) { SetObjectDefaults_IPList(obj.(*IPList)) })
+	scheme.AddTypeDefaultingFunc(&IptablesDnatRule{}, func(obj interface{}) { SetObjectDefaults_IptablesDnatRule(obj.(*IptablesDnatRule)) })
+	scheme.AddTypeDefaultingFunc(&IptablesDnatRuleList{}, func(obj interface{}) { SetObjectDefaults_IptablesDnatRuleList(obj.(*IptablesDnatRuleList)) })
+	scheme.AddTypeDefaultingFunc(&IptablesEIP{}, func(obj interface{}) { SetObjectDefaults_IptablesEIP(obj.(*IptablesEIP)) })
+	scheme.AddTypeDefaultingFunc(&IptablesEIPList{}, func(obj interface{}) { SetObjectDefaults_IptablesEIPList(obj.(*IptablesEIPList)) })
+	scheme.AddTypeDefaultingFunc(&OvnEip{}, func(obj interface{}) { SetObjectDefaults_OvnEip(obj.(*OvnEip)) })
+	scheme.AddTypeDefaultingFunc(&OvnEipList{}, func(obj interface{}) { SetObjectDefaults_OvnEipList(obj.(*OvnEipList)) })
+	scheme.AddTypeDefaultingFunc(&PodInterfaces{}, func(obj interface{}) { SetObjectDefaults_PodInterfaces(obj.(*PodInterfaces)) })
+	scheme.AddTypeDefaultingFunc(&Subnet{}, func(obj interface{}) { SetObjectDefaults_Subnet(obj.(*Subnet)) })
+	scheme.AddTypeDefaultingFunc(&SubnetList{}, func(obj interface{}) { SetObjectDefaults_SubnetList(obj.(*SubnetList)) })
+	scheme.AddTypeDefaultingFunc(&SwitchLBRule{}, func(obj interface{}) { SetObjectDefaults_SwitchLBRule(obj.(*SwitchLBRule)) })
+	scheme.AddTypeDefaultingFunc(&SwitchLBRuleList{}, func(obj interface{}) { SetObjectDefaults_SwitchLBRuleList(obj.(*SwitchLBRuleList)) })
+	scheme.AddTypeDefaultingFunc(&Vlan{}, func(obj interface{}) { SetObjectDefaults_Vlan(obj.(*Vlan)) })
+	scheme.AddTypeDefaultingFunc(&VlanList{}, func(obj interface{}) { SetObjectDefaults_VlanList(obj.(*VlanList)) })
+	scheme.AddTypeDefaultingFunc(&Vpc{}, func(obj interface{}) { SetObjectDefaults_Vpc(obj.(*Vpc)) })
+	scheme.AddTypeDefaultingFunc(&VpcDns{}, func(obj interface{}) { SetObjectDefaults_VpcDns(obj.(*VpcDns)) })
+	scheme.AddTypeDefaultingFunc(&VpcDnsList{}, func(obj interface{}) { SetObjectDefaults_VpcDnsList(obj.(*VpcDnsList)) })
+	scheme.AddTypeDefaultingFunc(&VpcList{}, func(obj interface{}) { SetObjectDefaults_VpcList(obj.(*VpcList)) })
+	scheme.AddTypeDefaultingFunc(&VpcNatGateway{}, func(obj interface{}) { SetObjectDefaults_VpcNatGateway(obj.(*VpcNatGateway)) })
+	scheme.AddTypeDefaultingFunc(&VpcNatGatewayList{}, func(obj interface{}) { SetObjectDefaults_VpcNatGatewayList(obj.(*VpcNatGatewayList)) })
 	return nil
+}
+
+func SetObjectDefaults_Chassis(in *Chassis) {
+	SetDefaults_Chassis(in)
+}
+
+func SetObjectDefaults_ChassisList(in *ChassisList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_Chassis(a)
+	}
+}
+
+func SetObjectDefaults_IP(in *IP) {
+	SetDefaults_IPSpec(&in.Spec)
+}
+
+func SetObjectDefaults_IPList(in *IPList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_IP(a)
+	}
+}
+
+func SetObjectDefaults_IptablesDnatRule(in *IptablesDnatRule) {
+	SetDefaults_IptablesDnatRuleSpec(&in.Spec)
+}
+
+func SetObjectDefaults_IptablesDnatRuleList(in *IptablesDnatRuleList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_IptablesDnatRule(a)
+	}
+}
+
+func SetObjectDefaults_IptablesEIP(in *IptablesEIP) {
+	SetDefaults_IptablesEIPSpec(&in.Spec)
+}
+
+func SetObjectDefaults_IptablesEIPList(in *IptablesEIPList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_IptablesEIP(a)
+	}
+}
+
+func SetObjectDefaults_OvnEip(in *OvnEip) {
+	SetDefaults_OvnEipSpec(&in.Spec)
+}
+
+func SetObjectDefaults_OvnEipList(in *OvnEipList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_OvnEip(a)
+	}
+}
+
+func SetObjectDefaults_PodInterfaces(in *PodInterfaces) {
+	for i := range in.Status.Interfaces {
+		a := &in.Status.Interfaces[i]
+		SetDefaults_IPSpec(&a.Spec)
+	}
+}
+
+func SetObjectDefaults_Subnet(in *Subnet) {
+	SetDefaults_SubnetSpec(&in.Spec)
+}
+
+func SetObjectDefaults_SubnetList(in *SubnetList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_Subnet(a)
+	}
+}
+
+func SetObjectDefaults_SwitchLBRule(in *SwitchLBRule) {
+	for i := range in.Spec.Ports {
+		a := &in.Spec.Ports[i]
+		SetDefaults_SwitchLBRulePort(a)
+		if a.Protocol == "" {
+			a.Protocol = "TCP"
+		}
+	}
+}
+
+func SetObjectDefaults_SwitchLBRuleList(in *SwitchLBRuleList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_SwitchLBRule(a)
+	}
+}
+
+func SetObjectDefaults_Vlan(in *Vlan) {
+	SetDefaults_VlanSpec(&in.Spec)
+}
+
+func SetObjectDefaults_VlanList(in *VlanList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_Vlan(a)
+	}
+}
+
+func SetObjectDefaults_Vpc(in *Vpc) {
+	for i := range in.Spec.StaticRoutes {
+		a := &in.Spec.StaticRoutes[i]
+		SetDefaults_StaticRoute(a)
+	}
+	for i := range in.Status.Routes {
+		a := &in.Status.Routes[i]
+		SetDefaults_StaticRoute(a)
+	}
+}
+
+func SetObjectDefaults_VpcDns(in *VpcDns) {
+	SetDefaults_VpcDnsSpec(&in.Spec)
+}
+
+func SetObjectDefaults_VpcDnsList(in *VpcDnsList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_VpcDns(a)
+	}
+}
+
+func SetObjectDefaults_VpcList(in *VpcList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_Vpc(a)
+	}
+}
+
+func SetObjectDefaults_VpcNatGateway(in *VpcNatGateway) {
+	SetDefaults_VpcNatGatewaySpec(&in.Spec)
+	if in.Spec.BFD != nil {
+		SetDefaults_VpcNatGatewayBFD(in.Spec.BFD)
+	}
+}
+
+func SetObjectDefaults_VpcNatGatewayList(in *VpcNatGatewayList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_VpcNatGateway(a)
+	}
 }

@@ -1,0 +1,96 @@
+package v1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// +genclient
+// +genclient:nonNamespaced
+// +resourceName=switch-lb-rules
+// +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+
+// SwitchLBRule is a load balancer of a Vpc at an address of the user's choice.
+type SwitchLBRule struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is the desired load balancer.
+	// +optional
+	Spec SwitchLBRuleSpec `json:"spec,omitempty"`
+	// status is what is known of it. Written by the server only.
+	// +optional
+	Status SwitchLBRuleStatus `json:"status,omitempty"`
+}
+
+// +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+
+// SwitchLBRuleList is a list of SwitchLBRules.
+type SwitchLBRuleList struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard list metadata.
+	// +optional
+	metav1.ListMeta `json:"metadata,omitempty"`
+	// items are the SwitchLBRules, in ascending order of their names.
+	Items []SwitchLBRule `json:"items"`
+}
+
+// SwitchLBRuleSpec is the desired state of a SwitchLBRule.
+type SwitchLBRuleSpec struct {
+	// vip is the address of the load balancer; "v4,v6" for both families. It may be outside all Subnets; within one it must
+	// belong to a Vip of type switch_lb_vip. Required. Refused: an address and port that another rule of the Vpc has.
+	Vip string `json:"vip"`
+	// namespace is the namespace of the back ends. Required.
+	Namespace string `json:"namespace"`
+	// selector selects the back ends among the pods of namespace, each entry as "key:value"; a pod must match all. Used when
+	// endpoints is empty; refused when both
+	// are empty.
+	// +optional
+	// +listType=atomic
+	Selector []string `json:"selector,omitempty"`
+	// endpoints are the addresses of the back ends. They win over selector.
+	// +optional
+	// +listType=set
+	Endpoints []string `json:"endpoints,omitempty"`
+	// sessionAffinity is ClientIP (a client stays with its back end) or None. Default: empty, as None. Anything else is
+	// refused.
+	// +optional
+	SessionAffinity string `json:"sessionAffinity,omitempty"`
+	// ports are the ports of the load balancer. At least one is required; a port and protocol may occur once.
+	// +listType=map
+	// +listMapKey=port
+	// +listMapKey=protocol
+	Ports []SwitchLBRulePort `json:"ports"`
+}
+
+// SwitchLBRulePort is a port of a SwitchLBRule.
+type SwitchLBRulePort struct {
+	// name names the port; required when there are several. Refused: a name that occurs twice.
+	// +optional
+	Name string `json:"name,omitempty"`
+	// port is the port of the load balancer, 1 to 65535. Required; anything else is refused.
+	Port int32 `json:"port"`
+	// targetPort is the port of the back ends, 1 to 65535. Default: port. Anything else is refused.
+	// +optional
+	TargetPort int32 `json:"targetPort,omitempty"`
+	// protocol is TCP, UDP or SCTP. Default: TCP. Anything else is refused.
+	// +optional
+	// +default="TCP"
+	Protocol string `json:"protocol,omitempty"`
+}
+
+// SwitchLBRuleStatus is the observed state of a SwitchLBRule.
+type SwitchLBRuleStatus struct {
+	// conditions: Ready is true when the load balancer exists.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// ports are the ports as "53/UDP,53/TCP".
+	// +optional
+	Ports string `json:"ports,omitempty"`
+	// service is the service that finds the back ends, as "<namespace>/slr-<name>".
+	// +optional
+	Service string `json:"service,omitempty"`
+}
