@@ -49,4 +49,12 @@ func ParseUUID(s string) (UUID, error) {
 func (u UUID) IsZero() bool { return u == UUID{} }
 
 // String is the canonical form.
-func (u UUID) String() string { return uuid.UUID(u).String() }
+func (u UUID) String() string { return string(u.append(make([]byte, 0, 36))) }
+
+func (u UUID) append(b []byte) []byte {
+	b = append(hex.AppendEncode(b, u[:4]), '-')
+	b = append(hex.AppendEncode(b, u[4:6]), '-')
+	b = append(hex.AppendEncode(b, u[6:8]), '-')
+	b = append(hex.AppendEncode(b, u[8:10]), '-')
+	return hex.AppendEncode(b, u[10:])
+}

@@ -1,13 +1,9 @@
 package ovsdb
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // Value is the value of a column in the JSON notation of RFC 7047 section 5.1, canonical: compact, members of sets and maps
@@ -18,18 +14,14 @@ type Value string
 type Row map[string]Value
 
 // Empty is the empty set: the value of an optional column that is not set.
-const Empty Value = `["set",[]]`
+const Empty Value = setPrefix + suffix
 
-// ErrText is returned for strings that OVSDB cannot hold: it refuses what is not UTF-8, and NUL drops the connection.
-var ErrText = errors.New("text must be valid UTF-8 without NUL")
-
-// CheckText returns ErrText if s cannot be stored.
-func CheckText(s string) error {
-	if !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 {
-		return ErrText
-	}
-	return nil
-}
+const (
+	setPrefix  = `["set",[`
+	mapPrefix  = `["map",[`
+	uuidPrefix = `["uuid","`
+	suffix     = `]]`
+)
 
 // String is a string atom.
 func String(s string) Value { return Value(appendString(make([]byte, 0, len(s)+2), s)) }
@@ -41,38 +33,45 @@ func Int(i int64) Value { return Value(strconv.FormatInt(i, 10)) }
 func Bool(b bool) Value { return Value(strconv.FormatBool(b)) }
 
 // Ref is a reference to a row.
-func Ref(u UUID) Value { return Value(`["uuid","` + u.String() + `"]`) }
+func Ref(u UUID) Value { return Value(appendRef(make([]byte, 0, refLen), u)) }
+
+// refLen is the length of a reference: ["uuid","01234567-89ab-cdef-0123-456789abcdef"].
+const refLen = len(uuidPrefix) + 36 + len(`"]`)
+
+func appendRef(b []byte, u UUID) []byte {
+	return append(u.append(append(b, uuidPrefix...)), `"]`...)
+}
 
 // Strings is a set of strings.
 func Strings(members ...string) Value {
 	sorted := slices.Compact(slices.Sorted(slices.Values(members)))
-	atoms := make([]Value, len(sorted))
+	atoms := make([]string, len(sorted))
 	for i, m := range sorted {
-		atoms[i] = String(m)
+		atoms[i] = string(String(m))
 	}
-	return set(atoms)
+	return joinSet(atoms)
 }
 
 // Refs is a set of references.
 func Refs(members ...UUID) Value {
-	atoms := make([]Value, len(members))
+	atoms := make([]string, len(members))
 	for i, m := range members {
-		atoms[i] = Ref(m)
+		atoms[i] = string(Ref(m))
 	}
 	slices.Sort(atoms)
-	return set(slices.Compact(atoms))
+	return joinSet(slices.Compact(atoms))
 }
 
 // Map is a map from string to string.
 func Map(m map[string]string) Value {
-	size := len(`["map",[]]`)
+	size := len(mapPrefix) + len(suffix)
 	keys := make([]string, 0, len(m))
 	for k, v := range m {
 		keys = append(keys, k)
 		size += len(k) + len(v) + len(v)/8 + 8
 	}
 	slices.Sort(keys)
-	b := append(make([]byte, 0, size), `["map",[`...)
+	b := append(make([]byte, 0, size), mapPrefix...)
 	for i, k := range keys {
 		if i > 0 {
 			b = append(b, ',')
@@ -83,55 +82,7 @@ func Map(m map[string]string) Value {
 		b = appendString(b, m[k])
 		b = append(b, ']')
 	}
-	return Value(append(b, `]]`...))
-}
-
-func set(atoms []Value) Value {
-	if len(atoms) == 1 {
-		return atoms[0]
-	}
-	var b strings.Builder
-	b.WriteString(`["set",[`)
-	for i, a := range atoms {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(string(a))
-	}
-	b.WriteString(`]]`)
-	return Value(b.String())
-}
-
-// appendString writes a JSON string as ovsdb-server does: only quotes, backslashes and control characters are escaped.
-func appendString(b []byte, s string) []byte {
-	const hexDigits = "0123456789abcdef"
-	b = append(b, '"')
-	start := 0
-	for i := range len(s) {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' {
-			continue
-		}
-		b = append(b, s[start:i]...)
-		start = i + 1
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\b':
-			b = append(b, '\\', 'b')
-		case '\f':
-			b = append(b, '\\', 'f')
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-	}
-	return append(append(b, s[start:]...), '"')
+	return Value(append(b, suffix...))
 }
 
 // AsString returns the string of a string atom, "" for any other value.
@@ -140,187 +91,162 @@ func (v Value) AsString() string {
 	return s
 }
 
-// AsMap returns the entries of a map of strings, nil for any other value.
-func (v Value) AsMap() map[string]string {
-	pairs, ok := v.pairs()
-	if !ok {
-		return nil
-	}
-	m := make(map[string]string, len(pairs))
-	for _, p := range pairs {
-		m[p[0].AsString()] = p[1].AsString()
-	}
-	return m
+// AsInt returns the integer of an integer atom, and whether v is one.
+func (v Value) AsInt() (int64, bool) {
+	i, err := strconv.ParseInt(string(v), 10, 64)
+	return i, err == nil
 }
 
-// AsStrings returns the members of a set of strings (a single string is a set of one).
-func (v Value) AsStrings() []string {
-	members := v.members()
-	out := make([]string, len(members))
-	for i, m := range members {
-		out[i] = m.AsString()
+// AsBool returns the boolean of a boolean atom, false for any other value.
+func (v Value) AsBool() bool { return v == "true" }
+
+// AsRef returns the row that a reference atom refers to, and whether v is one.
+func (v Value) AsRef() (UUID, bool) {
+	if len(v) != refLen || !strings.HasPrefix(string(v), uuidPrefix) {
+		return UUID{}, false
+	}
+	u, err := ParseUUID(string(v[len(uuidPrefix) : len(uuidPrefix)+36]))
+	return u, err == nil
+}
+
+// AsRefs returns the members of a set of references (a single reference is a set of one), nil for any other value.
+func (v Value) AsRefs() []UUID {
+	body := v.setBody()
+	out := make([]UUID, 0, (len(body)+1)/(refLen+1))
+	for body != "" {
+		var atom string
+		if atom, body = cut(body); atom == "" {
+			return nil
+		}
+		u, ok := Value(atom).AsRef()
+		if !ok {
+			return nil
+		}
+		out = append(out, u)
 	}
 	return out
 }
 
-func unquote(s string) (string, bool) {
-	if len(s) < 2 || s[0] != '"' {
-		return "", false
-	}
-	if strings.IndexByte(s, '\\') < 0 {
-		return s[1 : len(s)-1], true
-	}
-	var out string
-	if json.Unmarshal([]byte(s), &out) != nil {
-		return "", false
-	}
-	return out, true
-}
-
-// members returns the atoms of a set; an atom is a set of one.
-func (v Value) members() []Value {
-	body, ok := strings.CutPrefix(string(v), `["set",[`)
-	if !ok {
-		return []Value{v}
-	}
-	return split(strings.TrimSuffix(body, `]]`))
-}
-
-func (v Value) pairs() ([][2]Value, bool) {
-	body, ok := strings.CutPrefix(string(v), `["map",[`)
-	if !ok {
-		return nil, false
-	}
-	items := split(strings.TrimSuffix(body, `]]`))
-	out := make([][2]Value, len(items))
-	for i, item := range items {
-		kv := split(string(item[1 : len(item)-1]))
-		if len(kv) != 2 {
-			return nil, false
+// AsStrings returns the members of a set of strings (a single string is a set of one).
+func (v Value) AsStrings() []string {
+	var out []string
+	for body := v.setBody(); body != ""; {
+		var atom string
+		if atom, body = cut(body); atom == "" {
+			return nil
 		}
-		out[i] = [2]Value{kv[0], kv[1]}
+		s, ok := unquote(atom)
+		if !ok {
+			return nil
+		}
+		out = append(out, s)
 	}
-	return out, true
+	return out
 }
 
-// split cuts compact JSON at its top-level commas.
-func split(s string) []Value {
-	if s == "" {
+// AsMap returns the entries of a map of strings, nil for any other value.
+// The strings are copies: keeping one of them does not keep the memory of the others.
+func (v Value) AsMap() map[string]string {
+	body, ok := v.mapBody()
+	if !ok {
 		return nil
 	}
-	var out []Value
-	depth, start, quoted := 0, 0, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[' || c == '{':
-			depth++
-		case c == ']' || c == '}':
-			depth--
-		case c == ',' && depth == 0:
-			out = append(out, Value(s[start:i]))
-			start = i + 1
+	m := make(map[string]string, 4)
+	for body != "" {
+		var pair string
+		if pair, body = cut(body); pair == "" {
+			return nil
 		}
-	}
-	return append(out, Value(s[start:]))
-}
-
-// Canonical returns the canonical form of a value in the notation of the wire.
-func Canonical(raw string) (Value, error) {
-	if raw == "" {
-		return "", errors.New("empty value")
-	}
-	v := Value(raw)
-	switch {
-	case strings.HasPrefix(raw, `["map",[`):
-		pairs, ok := v.pairs()
+		key, value, ok := cutPair(pair)
 		if !ok {
-			return "", fmt.Errorf("malformed map %.80q", raw)
+			return nil
 		}
-		return joinPairs(pairs), nil
-	case strings.HasPrefix(raw, `["set",[`):
-		return joinMembers(v.members()), nil
+		k, isString := unquote(key)
+		w, isStringToo := unquote(value)
+		if !isString || !isStringToo {
+			return nil
+		}
+		m[detach(k, key)] = detach(w, value)
 	}
-	return v, nil
+	return m
 }
 
-func joinMembers(atoms []Value) Value {
-	slices.SortFunc(atoms, compareAtoms)
-	return set(slices.Compact(atoms))
+// detach copies a string that may share the memory of the literal it was decoded from.
+func detach(s, literal string) string {
+	if len(s) == len(literal)-2 {
+		return strings.Clone(s)
+	}
+	return s
 }
 
-func joinPairs(pairs [][2]Value) Value {
-	slices.SortFunc(pairs, func(a, b [2]Value) int { return compareAtoms(a[0], b[0]) })
+// setBody returns the comma separated members of a set; an atom is a set of one.
+func (v Value) setBody() string {
+	if body, ok := strings.CutPrefix(string(v), setPrefix); ok {
+		return strings.TrimSuffix(body, suffix)
+	}
+	return string(v)
+}
+
+// mapBody returns the comma separated pairs of a map.
+func (v Value) mapBody() (string, bool) {
+	body, ok := strings.CutPrefix(string(v), mapPrefix)
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(body, suffix)
+}
+
+// cut returns the first element of a comma separated list of canonical values and the rest; "" if there is none.
+func cut(list string) (element, rest string) {
+	end := refLen
+	if len(list) < refLen || !strings.HasPrefix(list, uuidPrefix) {
+		if end = valueEnd(list, 0); end < 0 {
+			return "", ""
+		}
+	}
+	if end == len(list) {
+		return list, ""
+	}
+	if list[end] != ',' || end+1 == len(list) {
+		return "", ""
+	}
+	return list[:end], list[end+1:]
+}
+
+// cutPair takes a pair of a map apart.
+func cutPair(pair string) (key, value string, ok bool) {
+	if len(pair) < 2 || pair[0] != '[' || pair[len(pair)-1] != ']' {
+		return "", "", false
+	}
+	pair = pair[1 : len(pair)-1]
+	key, value = cut(pair)
+	if key == "" || valueEnd(value, 0) != len(value) {
+		return "", "", false
+	}
+	return key, value, true
+}
+
+func joinSet(atoms []string) Value {
+	if len(atoms) == 1 {
+		return Value(atoms[0])
+	}
+	return join(setPrefix, atoms)
+}
+
+func join(prefix string, elements []string) Value {
+	size := len(prefix) + len(suffix) + len(elements)
+	for _, e := range elements {
+		size += len(e)
+	}
 	var b strings.Builder
-	b.WriteString(`["map",[`)
-	for i, p := range pairs {
+	b.Grow(size)
+	b.WriteString(prefix)
+	for i, e := range elements {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteByte('[')
-		b.WriteString(string(p[0]))
-		b.WriteByte(',')
-		b.WriteString(string(p[1]))
-		b.WriteByte(']')
+		b.WriteString(e)
 	}
-	b.WriteString(`]]`)
+	b.WriteString(suffix)
 	return Value(b.String())
-}
-
-// compareAtoms orders strings by content, so that the order does not depend on escapes; other atoms by notation.
-func compareAtoms(a, b Value) int {
-	x, xs := unquote(string(a))
-	y, ys := unquote(string(b))
-	if xs && ys {
-		return strings.Compare(x, y)
-	}
-	return strings.Compare(string(a), string(b))
-}
-
-// ApplyDiff returns v changed by the "modify" part of an update3 notification (ovsdb-server(7), section 4.1.14): for sets the members that
-// were added or removed, for maps the pairs that were added, removed (same value) or changed; otherwise the new value.
-// scalar says that the column holds at most one atom, when a difference is always the new value.
-func (v Value) ApplyDiff(diff Value, scalar bool) Value {
-	if scalar {
-		return diff
-	}
-	if changed, ok := diff.pairs(); ok {
-		old, _ := v.pairs()
-		m := make(map[Value]Value, len(old)+len(changed))
-		for _, p := range old {
-			m[p[0]] = p[1]
-		}
-		for _, p := range changed {
-			if before, ok := m[p[0]]; ok && before == p[1] {
-				delete(m, p[0])
-			} else {
-				m[p[0]] = p[1]
-			}
-		}
-		pairs := make([][2]Value, 0, len(m))
-		for k, val := range m {
-			pairs = append(pairs, [2]Value{k, val})
-		}
-		return joinPairs(pairs)
-	}
-	in := make(map[Value]bool)
-	for _, m := range v.members() {
-		in[m] = true
-	}
-	for _, m := range diff.members() {
-		if in[m] {
-			delete(in, m)
-		} else {
-			in[m] = true
-		}
-	}
-	atoms := make([]Value, 0, len(in))
-	for m := range in {
-		atoms = append(atoms, m)
-	}
-	return joinMembers(atoms)
 }

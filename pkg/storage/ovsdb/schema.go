@@ -1,0 +1,102 @@
+package ovsdb
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Schema describes the columns of a database: tables, then columns.
+type Schema map[string]map[string]ColumnSchema
+
+// ColumnSchema describes a column.
+type ColumnSchema struct {
+	// Scalar columns hold at most one atom: in an update of type Modify their value is the new one, not a difference.
+	Scalar bool
+	// Map columns hold pairs.
+	Map bool
+	// Optional scalar columns may be empty.
+	Optional bool
+	// Default is the value that the server leaves out of an update of type Insert.
+	Default Value
+}
+
+// HasTable reports whether the database has a table.
+func (s Schema) HasTable(table string) bool { return s[table] != nil }
+
+// HasColumn reports whether the database has a table with a column.
+func (s Schema) HasColumn(table, column string) bool {
+	_, ok := s[table][column]
+	return ok
+}
+
+type databaseSchema struct {
+	Tables map[string]struct {
+		Columns map[string]struct {
+			Type columnType `json:"type"`
+		} `json:"columns"`
+	} `json:"tables"`
+}
+
+// columnType is the <type> of RFC 7047 section 3.2: an atomic type's name, or an object.
+type columnType struct {
+	Key, Value baseType
+	Min        *int
+	Max        any // a number or "unlimited"
+}
+
+// baseType is a <base-type>: an atomic type's name, or an object.
+type baseType struct{ Type string }
+
+func (t *columnType) UnmarshalJSON(b []byte) error {
+	if b[0] == '"' {
+		return json.Unmarshal(b, &t.Key)
+	}
+	type plain columnType
+	return json.Unmarshal(b, (*plain)(t))
+}
+
+func (t *baseType) UnmarshalJSON(b []byte) error {
+	if b[0] == '"' {
+		return json.Unmarshal(b, &t.Type)
+	}
+	type plain baseType
+	return json.Unmarshal(b, (*plain)(t))
+}
+
+func parseSchema(b []byte) (Schema, error) {
+	var d databaseSchema
+	if err := json.Unmarshal(b, &d); err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	schema := make(Schema, len(d.Tables))
+	for table, t := range d.Tables {
+		columns := make(map[string]ColumnSchema, len(t.Columns))
+		for column, c := range t.Columns {
+			columns[column] = c.Type.describe()
+		}
+		schema[table] = columns
+	}
+	return schema, nil
+}
+
+func (t columnType) describe() ColumnSchema {
+	c := ColumnSchema{Map: t.Value.Type != "", Optional: t.Min != nil && *t.Min == 0}
+	if n, ok := t.Max.(float64); !c.Map && (t.Max == nil || ok && n == 1) {
+		c.Scalar = true
+	}
+	switch {
+	case c.Map:
+		c.Default = mapPrefix + suffix
+	case !c.Scalar || c.Optional:
+		c.Default = Empty
+	case t.Key.Type == "string":
+		c.Default = `""`
+	case t.Key.Type == "boolean":
+		c.Default = "false"
+	case t.Key.Type == "uuid":
+		c.Default = Ref(UUID{})
+	default:
+		c.Default = "0"
+	}
+	return c
+}
