@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
-	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
 // HasPorts reports whether interfaces in a subnet have logical switch ports: its provider is "ovn" or ends in ".ovn". Any
@@ -12,9 +11,4 @@ import (
 func HasPorts(s *v1.Subnet) bool {
 	p := s.Spec.Provider
 	return p == "" || p == "ovn" || strings.HasSuffix(p, ".ovn")
-}
-
-// SwitchPorts is the parent of the logical switch ports in a subnet.
-func SwitchPorts(v storage.View, subnet string) []storage.Parent {
-	return []storage.Parent{{Table: "Logical_Switch", UUID: v.RowID("subnets", subnet, "switch"), Column: "ports"}}
 }
