@@ -1,0 +1,17 @@
+#!/bin/bash
+# Measures a standalone server through HTTP, in turns with custom resources of a real kube-apiserver ("make bench-http").
+# Needs root. usage: bench-http.sh [flags of test/bench/http, as -only=crd]
+# TMPDIR decides which disk is measured: both databases sync every write to it.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+[ "$(id -u)" = 0 ] || { echo "bench-http.sh: must run as root (network namespaces)" >&2; exit 1; }
+
+make --no-print-directory bin/northbound-apiserver
+programs=$(test/aggregated/cluster/build.sh)
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/northbound-bench-XXXXXX")
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+go build -o "$TMPDIR/bench" ./test/bench/http
+# See test-aggregated.sh: nothing outlives the program, and nothing of it reaches the network.
+unshare --net --pid --mount-proc --fork --kill-child -- \
+  "$TMPDIR/bench" -cluster-programs="$programs" -programs=bin "$@"
