@@ -1,0 +1,295 @@
+package ovn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
+)
+
+// Names of the databases.
+const (
+	NorthboundDatabase = "OVN_Northbound"
+	SouthboundDatabase = "OVN_Southbound"
+)
+
+// Config says what to start.
+type Config struct {
+	// Dir holds everything: databases, sockets, logs and pidfiles. It is created when missing. Its path must be short,
+	// a socket's path has at most 107 bytes. Only one Central can use it at a time.
+	Dir string
+	// Clustered creates the Northbound database, when it is missing, as a member of a cluster: of a new one, or of
+	// that of which Join names members (their RaftAddress).
+	Clustered bool
+	Join      []string
+	// Northd adds a Southbound database and ovn-northd.
+	Northd bool
+	// Supervise restarts processes that die.
+	Supervise bool
+	// Prefix is put before each command line, as {"ip", "netns", "exec", "name"}. It must end in an exec.
+	Prefix []string
+	// NBArgs and SBArgs are added to the command lines of the database servers, as "--remote=ptcp:6641:127.0.0.1".
+	NBArgs, SBArgs []string
+	// Installation is by default that of the environment variable OVN (VersionEnv).
+	Installation Installation
+	// StartTimeout bounds the start of each process; 30 s by default, for large databases.
+	StartTimeout time.Duration
+}
+
+// Central is a running Northbound database, and perhaps a Southbound database and ovn-northd.
+type Central struct {
+	config    Config
+	env       []string
+	logger    klog.Logger
+	spawner   *spawner
+	processes []*process // in the order of their start; the first is the Northbound database
+
+	ctx    context.Context // ends when Stop begins
+	cancel context.CancelFunc
+	stopMu sync.Mutex     // keeps restarts from beginning while Stop waits for them
+	work   sync.WaitGroup // restarts
+
+	stop    sync.Once
+	stopErr error
+	lost    sync.Once
+	done    chan struct{}
+	err     error // why, before done is closed
+}
+
+// Start creates the databases that are missing, starts the processes and waits until they answer. When it fails nothing
+// is left running. The context bounds starting; its logger serves later, too.
+func Start(ctx context.Context, config Config) (*Central, error) {
+	if config.StartTimeout <= 0 {
+		config.StartTimeout = 30 * time.Second
+	}
+	if config.Installation.root == "" {
+		in, err := Find(os.Getenv(VersionEnv))
+		if err != nil {
+			return nil, err
+		}
+		config.Installation = in
+	}
+	dir, err := filepath.Abs(config.Dir)
+	if err != nil {
+		return nil, err
+	}
+	config.Dir = dir
+	if _, err := ovsdb.ParseAddresses("unix:" + filepath.Join(dir, "northd.sock")); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, err
+	}
+	c := &Central{config: config, logger: klog.FromContext(ctx), done: make(chan struct{}), spawner: newSpawner()}
+	c.env = c.environment()
+	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := c.startAll(ctx); err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
+}
+
+// environment keeps the programs from looking outside of the directory.
+func (c *Central) environment() []string {
+	env := os.Environ()
+	for _, name := range []string{"OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR", "OVN_RUNDIR", "OVN_LOGDIR", "OVN_DBDIR", "OVN_SYSCONFDIR"} {
+		env = append(env, name+"="+c.config.Dir)
+	}
+	return env
+}
+
+func (c *Central) startAll(ctx context.Context) error {
+	in := c.config.Installation
+	nbSchema, err := in.NBSchema()
+	if err != nil {
+		return err
+	}
+	nb := database{name: "nb", title: NorthboundDatabase, schema: nbSchema, args: c.config.NBArgs, clustered: c.config.Clustered}
+	if err := c.startDatabase(ctx, nb); err != nil || !c.config.Northd {
+		return err
+	}
+	sbSchema, err := in.SBSchema()
+	if err != nil {
+		return err
+	}
+	sb := database{name: "sb", title: SouthboundDatabase, schema: sbSchema, args: c.config.SBArgs}
+	if err := c.startDatabase(ctx, sb); err != nil {
+		return err
+	}
+	return c.startNorthd(ctx)
+}
+
+func (c *Central) startNorthd(ctx context.Context) error {
+	p, err := c.process("northd", "ovn-northd", "--ovnnb-db="+c.NBAddress(), "--ovnsb-db="+c.SBAddress())
+	if err != nil {
+		return err
+	}
+	// It has begun to work when it has made the row that every Southbound database has.
+	p.ready = func(ctx context.Context) error { return awaitRow(ctx, c.SBAddress(), SouthboundDatabase, "SB_Global") }
+	return c.start(ctx, p)
+}
+
+// process describes a daemon in the foreground: its files are in the directory, its log is what it writes to stderr.
+func (c *Central) process(name, program string, args ...string) (*process, error) {
+	line, err := c.config.Installation.line(program)
+	if err != nil {
+		return nil, err
+	}
+	line = append(append([]string(nil), c.config.Prefix...), line...)
+	line = append(line, "--no-chdir", "--pidfile="+c.path(name+".pid"), "--unixctl="+c.path(name+".ctl"),
+		"-vconsole:info", "-vsyslog:off", "-vfile:off")
+	return &process{name: name, line: append(line, args...), dir: c.config.Dir, env: c.env}, nil
+}
+
+func (c *Central) start(ctx context.Context, p *process) error {
+	c.processes = append(c.processes, p)
+	return c.startAgain(ctx, p)
+}
+
+func (c *Central) startAgain(ctx context.Context, p *process) error {
+	ctx, cancel := context.WithTimeout(ctx, c.config.StartTimeout)
+	defer cancel()
+	return p.start(ctx, c.spawner, c.died)
+}
+
+func (c *Central) path(name string) string { return filepath.Join(c.config.Dir, name) }
+
+// NBAddress is the address of the Northbound database.
+func (c *Central) NBAddress() string { return "unix:" + c.path("nb.sock") }
+
+// SBAddress is the address of the Southbound database.
+func (c *Central) SBAddress() string { return "unix:" + c.path("sb.sock") }
+
+// RaftAddress is the address at which other members of a clustered Northbound database reach this one.
+func (c *Central) RaftAddress() string { return "unix:" + c.path("nb.raft") }
+
+// Done is closed when a process died that is not restarted, and by Stop.
+func (c *Central) Done() <-chan struct{} { return c.done }
+
+// Err returns why Done was closed: nil as long as it is not, and when it was by Stop.
+func (c *Central) Err() error {
+	select {
+	case <-c.done:
+		return c.err
+	default:
+		return nil
+	}
+}
+
+// Stop ends all processes, in the reverse order of their start, and returns when they are gone. All later calls return
+// the result of the first.
+func (c *Central) Stop() error {
+	c.stop.Do(func() {
+		c.stopMu.Lock()
+		c.cancel()
+		c.stopMu.Unlock()
+		c.work.Wait()
+		for i := len(c.processes) - 1; i >= 0; i-- {
+			c.stopErr = errors.Join(c.stopErr, c.processes[i].stop())
+		}
+		c.spawner.close()
+		c.finish(nil)
+	})
+	return c.stopErr
+}
+
+func (c *Central) finish(err error) {
+	c.lost.Do(func() {
+		c.err = err
+		close(c.done)
+	})
+}
+
+const (
+	restartMin = 100 * time.Millisecond
+	restartMax = 10 * time.Second
+)
+
+// died is called for a process that ended by itself.
+func (c *Central) died(p *process, err error) {
+	if !c.config.Supervise {
+		c.finish(err)
+		return
+	}
+	c.stopMu.Lock()
+	defer c.stopMu.Unlock()
+	if c.ctx.Err() != nil {
+		return
+	}
+	c.work.Go(func() { c.restart(p, err) })
+}
+
+// restart starts a process again, with pauses that grow as long as that fails.
+func (c *Central) restart(p *process, err error) {
+	for pause := restartMin; ; pause = min(2*pause, restartMax) {
+		c.logger.Error(err, "Restarting an OVN process", "process", p.name, "after", pause)
+		select {
+		case <-c.ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		if err = c.startAgain(c.ctx, p); err == nil {
+			return
+		}
+	}
+}
+
+func (c *Central) nb() *process { return c.processes[0] }
+
+// KillNB ends the Northbound database as a crash would, and returns when the process is gone. It is not restarted.
+func (c *Central) KillNB() error { return c.nb().kill() }
+
+// RestartNB starts the Northbound database again, and waits until it answers; if it runs it is killed before.
+func (c *Central) RestartNB(ctx context.Context) error {
+	if err := c.nb().kill(); err != nil {
+		return err
+	}
+	return c.startAgain(ctx, c.nb())
+}
+
+// PauseNB stops the execution of the Northbound database, and returns when it has stopped.
+func (c *Central) PauseNB(ctx context.Context) error { return c.nb().pause(ctx) }
+
+// ResumeNB undoes PauseNB.
+func (c *Central) ResumeNB() error { return c.nb().resume() }
+
+// Logs returns the paths of the logs.
+func (c *Central) Logs() []string {
+	var out []string
+	for _, p := range c.processes {
+		out = append(out, p.logFile())
+	}
+	return out
+}
+
+// awaitRow waits until a table has a row.
+func awaitRow(ctx context.Context, address, database, table string) error {
+	s, err := ovsdb.Dial(ctx, ovsdb.Options{Addresses: []string{address}, Database: database})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	initial, err := s.Monitor(ctx, map[string][]string{table: {"external_ids"}}, "")
+	if err != nil || len(initial.Update.Tables[table]) > 0 {
+		return err
+	}
+	select {
+	case e, ok := <-s.Events():
+		if !ok {
+			return s.Err()
+		}
+		if e.Update == nil || len(e.Update.Tables[table]) == 0 {
+			return fmt.Errorf("no row of %s", table)
+		}
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
