@@ -1,0 +1,19 @@
+package kubeovn
+
+import (
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// SetTrue makes a condition of an object true. Functions of kinds have no clock: a condition that was not true before is
+// dated with the creation of the object, in whose transaction such conditions become true.
+func SetTrue(conditions *[]metav1.Condition, obj metav1.Object, condition, reason, message string) {
+	c := metav1.Condition{
+		Type: condition, Status: metav1.ConditionTrue, Reason: reason, Message: message,
+		ObservedGeneration: obj.GetGeneration(), LastTransitionTime: obj.GetCreationTimestamp(),
+	}
+	if before := meta.FindStatusCondition(*conditions, condition); before != nil && before.Status == c.Status {
+		c.LastTransitionTime = before.LastTransitionTime
+	}
+	meta.SetStatusCondition(conditions, c)
+}

@@ -1,0 +1,93 @@
+package vpc
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/match"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/prefix"
+	"github.com/northbound-ovn/northbound/pkg/storage"
+)
+
+// warnings says what is legal but has no effect, of what is new or changed. They are advice: the snapshot may be
+// older than the one on which the write is planned.
+func (s Strategy) warnings(vpc, old *v1.Vpc) []string {
+	var before v1.VpcSpec
+	if old != nil {
+		before = old.Spec
+	}
+	var out []string
+	for i, p := range vpc.Spec.PolicyRoutes {
+		if slices.Contains(before.PolicyRoutes, p) {
+			continue
+		}
+		for _, name := range match.UnknownFields(p.Match) {
+			out = append(out, fmt.Sprintf("%s: %q is no field that OVN is known to have", policiesPath.Index(i).Child("match"), name))
+		}
+	}
+	if s.View == nil {
+		return out
+	}
+	v := s.View()
+	out = append(out, unreachableHops(v, vpc, before)...)
+	for i, p := range vpc.Spec.VpcPeerings {
+		if !slices.Contains(before.VpcPeerings, p) {
+			out = append(out, danglingPeer(v, vpc.Name, i, p)...)
+		}
+	}
+	if name := vpc.Spec.DefaultSubnet; name != "" && name != before.DefaultSubnet && v.Get(nb.Subnets, name) == nil {
+		out = append(out, fmt.Sprintf("%s: subnet %s does not exist yet", specPath.Child("defaultSubnet"), name))
+	}
+	return out
+}
+
+func unreachableHops(v storage.View, vpc *v1.Vpc, before v1.VpcSpec) []string {
+	var out []string
+	warn := func(path fmt.Stringer, hop netip.Addr) {
+		if !reaches(v, vpc, hop) {
+			out = append(out, fmt.Sprintf("%s: no subnet and no peering of vpc %s holds %s; there is no way to it until one does", path, vpc.Name, hop))
+		}
+	}
+	for i, r := range vpc.Spec.StaticRoutes {
+		if hop, err := ipam.ParseAddr(r.NextHopIP); err == nil && !slices.Contains(before.StaticRoutes, r) {
+			warn(routesPath.Index(i).Child("nextHopIP"), hop)
+		}
+	}
+	for i, p := range vpc.Spec.PolicyRoutes {
+		if p.Action != v1.PolicyRouteReroute || slices.Contains(before.PolicyRoutes, p) {
+			continue
+		}
+		hops, _ := nextHops(p)
+		for _, hop := range hops {
+			warn(policiesPath.Index(i).Child("nextHopIP"), hop)
+		}
+	}
+	return out
+}
+
+// reaches reports whether a network that is connected with the router holds the address.
+func reaches(v storage.View, vpc *v1.Vpc, hop netip.Addr) bool {
+	for _, p := range vpc.Spec.VpcPeerings {
+		if link, err := ipam.ParseInterfaces(p.LocalConnectIP); err == nil && link.Contains(hop) {
+			return true
+		}
+	}
+	_, holder := prefix.Holding(v, prefix.InVpc(vpc.Name), hop)
+	return holder != nil
+}
+
+func danglingPeer(v storage.View, vpc string, i int, p v1.VpcPeering) []string {
+	path := peeringsPath.Index(i).Child("remoteVpc")
+	remote, ok := storage.Get[*v1.Vpc](v, nb.Vpcs, p.RemoteVpc)
+	if !ok {
+		return []string{fmt.Sprintf("%s: vpc %s does not exist yet", path, p.RemoteVpc)}
+	}
+	if !slices.ContainsFunc(remote.Spec.VpcPeerings, func(b v1.VpcPeering) bool { return b.RemoteVpc == vpc }) {
+		return []string{fmt.Sprintf("%s: the link is down until vpc %s names vpc %s in its vpcPeerings, too", path, p.RemoteVpc, vpc)}
+	}
+	return nil
+}
