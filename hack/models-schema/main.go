@@ -6,10 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"reflect"
+	"strings"
 
 	"k8s.io/kube-openapi/pkg/common"
+	"k8s.io/kube-openapi/pkg/util"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/generated/openapi"
 )
 
@@ -28,7 +32,7 @@ func swagger() *spec.Swagger {
 		if v2, ok := schema.Extensions[common.ExtensionV2Schema].(spec.Schema); ok {
 			schema = v2
 		}
-		definitions[name] = schema
+		definitions[goName(name)] = schema
 	}
 	return &spec.Swagger{SwaggerProps: spec.SwaggerProps{
 		Swagger:     "2.0",
@@ -37,4 +41,19 @@ func swagger() *spec.Swagger {
 	}}
 }
 
-func reference(name string) spec.Ref { return spec.MustCreateRef("#/definitions/" + name) }
+func reference(name string) spec.Ref { return spec.MustCreateRef("#/definitions/" + goName(name)) }
+
+// goName is the name of a model by the Go package of its type. The generator knows types by these names only, whatever
+// names +k8s:openapi-model-package gives them.
+func goName(name string) string {
+	kind, ours := strings.CutPrefix(name, modelPackage)
+	if !ours {
+		return name
+	}
+	return util.ToRESTFriendlyName(goPackage + "." + kind)
+}
+
+var (
+	modelPackage = strings.TrimSuffix(v1.Vpc{}.OpenAPIModelName(), "Vpc")
+	goPackage    = reflect.TypeFor[v1.Vpc]().PkgPath()
+)

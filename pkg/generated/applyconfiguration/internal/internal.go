@@ -23,186 +23,2315 @@ func Parser() *typed.Parser {
 var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ACL
+  map:
+    fields:
+    - name: action
+      type:
+        scalar: string
+      default: ""
+    - name: direction
+      type:
+        scalar: string
+      default: ""
+    - name: match
+      type:
+        scalar: string
+      default: ""
+    - name: priority
+      type:
+        scalar: numeric
+      default: 0
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Affinity
+  map:
+    fields:
+    - name: nodeAffinity
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeAffinity
+    - name: podAffinity
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PodAffinity
+    - name: podAntiAffinity
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PodAffinity
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.BFDPort
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: ip
+      type:
+        scalar: string
+    - name: nodeSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.BFDPortStatus
+  map:
+    fields:
+    - name: ip
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: nodes
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Chassis
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ChassisSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ChassisStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ChassisSpec
+  map:
+    fields:
+    - name: chassisID
+      type:
+        scalar: string
+      default: ""
+    - name: encapIPs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: encapType
+      type:
+        scalar: string
+    - name: externalGateway
+      type:
+        scalar: boolean
+      default: false
+    - name: hostname
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ChassisStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: heartbeatTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.CustomInterface
+  map:
+    fields:
+    - name: interface
+      type:
+        scalar: string
+      default: ""
+    - name: nodes
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IP
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IPSpec
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IPSpec
+  map:
+    fields:
+    - name: attachIps
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: attachMacs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: attachSubnets
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: containerID
+      type:
+        scalar: string
+    - name: ipAddress
+      type:
+        scalar: string
+    - name: macAddress
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: nodeName
+      type:
+        scalar: string
+    - name: podName
+      type:
+        scalar: string
+    - name: podType
+      type:
+        scalar: string
+    - name: podUID
+      type:
+        scalar: string
+    - name: securityGroups
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: subnet
+      type:
+        scalar: string
+      default: ""
+    - name: v4IpAddress
+      type:
+        scalar: string
+    - name: v6IpAddress
+      type:
+        scalar: string
+    - name: vip
+      type:
+        scalar: string
+    - name: vips
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesDnatRule
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesDnatRuleSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesDnatRuleStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesDnatRuleSpec
+  map:
+    fields:
+    - name: eip
+      type:
+        scalar: string
+      default: ""
+    - name: externalPort
+      type:
+        scalar: string
+      default: ""
+    - name: internalIp
+      type:
+        scalar: string
+      default: ""
+    - name: internalPort
+      type:
+        scalar: string
+      default: ""
+    - name: protocol
+      type:
+        scalar: string
+      default: ""
+    - name: type
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesDnatRuleStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: externalPort
+      type:
+        scalar: string
+    - name: internalIp
+      type:
+        scalar: string
+    - name: internalPort
+      type:
+        scalar: string
+    - name: natGwDp
+      type:
+        scalar: string
+    - name: protocol
+      type:
+        scalar: string
+    - name: ready
+      type:
+        scalar: boolean
+      default: false
+    - name: redo
+      type:
+        scalar: string
+    - name: type
+      type:
+        scalar: string
+    - name: v4ip
+      type:
+        scalar: string
+    - name: v6ip
+      type:
+        scalar: string
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesEIP
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesEIPSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesEIPStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesEIPSpec
+  map:
+    fields:
+    - name: externalSubnet
+      type:
+        scalar: string
+    - name: macAddress
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: natGwDp
+      type:
+        scalar: string
+      default: ""
+    - name: qosPolicy
+      type:
+        scalar: string
+    - name: v4ip
+      type:
+        scalar: string
+    - name: v6ip
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesEIPStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: ip
+      type:
+        scalar: string
+    - name: nat
+      type:
+        scalar: string
+    - name: qosPolicy
+      type:
+        scalar: string
+    - name: ready
+      type:
+        scalar: boolean
+      default: false
+    - name: redo
+      type:
+        scalar: string
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesFIPRule
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesFIPRuleSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesFIPRuleStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesFIPRuleSpec
+  map:
+    fields:
+    - name: eip
+      type:
+        scalar: string
+      default: ""
+    - name: internalIp
+      type:
+        scalar: string
+      default: ""
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesFIPRuleStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: internalIp
+      type:
+        scalar: string
+    - name: natGwDp
+      type:
+        scalar: string
+    - name: ready
+      type:
+        scalar: boolean
+      default: false
+    - name: redo
+      type:
+        scalar: string
+    - name: v4ip
+      type:
+        scalar: string
+    - name: v6ip
+      type:
+        scalar: string
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesSnatRule
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesSnatRuleSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesSnatRuleStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesSnatRuleSpec
+  map:
+    fields:
+    - name: eip
+      type:
+        scalar: string
+      default: ""
+    - name: internalCIDR
+      type:
+        scalar: string
+      default: ""
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesSnatRuleStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: internalCIDR
+      type:
+        scalar: string
+    - name: natGwDp
+      type:
+        scalar: string
+    - name: ready
+      type:
+        scalar: boolean
+      default: false
+    - name: redo
+      type:
+        scalar: string
+    - name: v4ip
+      type:
+        scalar: string
+    - name: v6ip
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyMatch
+  map:
+    fields:
+    - name: dstIPs
+      type:
+        scalar: string
+    - name: srcIPs
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyRule
+  map:
+    fields:
+    - name: action
+      type:
+        scalar: string
+      default: ""
+    - name: match
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyMatch
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyRuleStatus
+  map:
+    fields:
+    - name: action
+      type:
+        scalar: string
+      default: ""
+    - name: match
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyMatch
+      default: {}
+    - name: ruleID
+      type:
+        scalar: string
+      default: ""
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeAffinity
+  map:
+    fields:
+    - name: preferredDuringSchedulingIgnoredDuringExecution
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PreferredSchedulingTerm
+          elementRelationship: atomic
+    - name: requiredDuringSchedulingIgnoredDuringExecution
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelector
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelector
+  map:
+    fields:
+    - name: nodeSelectorTerms
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelectorTerm
+          elementRelationship: atomic
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelectorRequirement
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+      default: ""
+    - name: operator
+      type:
+        scalar: string
+      default: ""
+    - name: values
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelectorTerm
+  map:
+    fields:
+    - name: matchExpressions
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelectorRequirement
+          elementRelationship: atomic
+    - name: matchFields
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelectorRequirement
+          elementRelationship: atomic
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnDnatRule
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnDnatRuleSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnDnatRuleStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnDnatRuleSpec
+  map:
+    fields:
+    - name: externalPort
+      type:
+        scalar: string
+      default: ""
+    - name: internalPort
+      type:
+        scalar: string
+      default: ""
+    - name: ipName
+      type:
+        scalar: string
+    - name: ipType
+      type:
+        scalar: string
+    - name: ovnEip
+      type:
+        scalar: string
+      default: ""
+    - name: protocol
+      type:
+        scalar: string
+      default: ""
+    - name: v4Ip
+      type:
+        scalar: string
+    - name: v6Ip
+      type:
+        scalar: string
+    - name: vpc
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnDnatRuleStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: externalPort
+      type:
+        scalar: string
+    - name: internalPort
+      type:
+        scalar: string
+    - name: ipName
+      type:
+        scalar: string
+    - name: protocol
+      type:
+        scalar: string
+    - name: ready
+      type:
+        scalar: boolean
+      default: false
+    - name: v4Eip
+      type:
+        scalar: string
+    - name: v4Ip
+      type:
+        scalar: string
+    - name: v6Eip
+      type:
+        scalar: string
+    - name: v6Ip
+      type:
+        scalar: string
+    - name: vpc
+      type:
+        scalar: string
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnEip
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnEipSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnEipStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnEipSpec
+  map:
+    fields:
+    - name: externalSubnet
+      type:
+        scalar: string
+    - name: macAddress
+      type:
+        scalar: string
+    - name: type
+      type:
+        scalar: string
+    - name: v4Ip
+      type:
+        scalar: string
+    - name: v6Ip
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnEipStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: macAddress
+      type:
+        scalar: string
+    - name: nat
+      type:
+        scalar: string
+    - name: ready
+      type:
+        scalar: boolean
+      default: false
+    - name: type
+      type:
+        scalar: string
+    - name: v4Ip
+      type:
+        scalar: string
+    - name: v6Ip
+      type:
+        scalar: string
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnFip
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnFipSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnFipStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnFipSpec
+  map:
+    fields:
+    - name: ipName
+      type:
+        scalar: string
+    - name: ipType
+      type:
+        scalar: string
+    - name: ovnEip
+      type:
+        scalar: string
+      default: ""
+    - name: type
+      type:
+        scalar: string
+    - name: v4Ip
+      type:
+        scalar: string
+    - name: v6Ip
+      type:
+        scalar: string
+    - name: vpc
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnFipStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: macAddress
+      type:
+        scalar: string
+    - name: ready
+      type:
+        scalar: boolean
+      default: false
+    - name: v4Eip
+      type:
+        scalar: string
+    - name: v4Ip
+      type:
+        scalar: string
+    - name: v6Eip
+      type:
+        scalar: string
+    - name: v6Ip
+      type:
+        scalar: string
+    - name: vpc
+      type:
+        scalar: string
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnSnatRule
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnSnatRuleSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnSnatRuleStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnSnatRuleSpec
+  map:
+    fields:
+    - name: ipName
+      type:
+        scalar: string
+    - name: ovnEip
+      type:
+        scalar: string
+      default: ""
+    - name: v4IpCidr
+      type:
+        scalar: string
+    - name: v6IpCidr
+      type:
+        scalar: string
+    - name: vpc
+      type:
+        scalar: string
+    - name: vpcSubnet
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnSnatRuleStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: ready
+      type:
+        scalar: boolean
+      default: false
+    - name: v4Eip
+      type:
+        scalar: string
+    - name: v4IpCidr
+      type:
+        scalar: string
+    - name: v6Eip
+      type:
+        scalar: string
+    - name: v6IpCidr
+      type:
+        scalar: string
+    - name: vpc
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PodAffinity
+  map:
+    fields:
+    - name: preferredDuringSchedulingIgnoredDuringExecution
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.WeightedPodAffinityTerm
+          elementRelationship: atomic
+    - name: requiredDuringSchedulingIgnoredDuringExecution
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PodAffinityTerm
+          elementRelationship: atomic
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PodAffinityTerm
+  map:
+    fields:
+    - name: labelSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: namespaceSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: namespaces
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: topologyKey
+      type:
+        scalar: string
+      default: ""
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PolicyRoute
+  map:
+    fields:
+    - name: action
+      type:
+        scalar: string
+      default: ""
+    - name: match
+      type:
+        scalar: string
+      default: ""
+    - name: nextHopIP
+      type:
+        scalar: string
+    - name: priority
+      type:
+        scalar: numeric
+      default: 0
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PreferredSchedulingTerm
+  map:
+    fields:
+    - name: preference
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelectorTerm
+      default: {}
+    - name: weight
+      type:
+        scalar: numeric
+      default: 0
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetwork
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetworkSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetworkStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetworkCondition
+  map:
+    fields:
+    - name: lastTransitionTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastUpdateTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: message
+      type:
+        scalar: string
+    - name: node
+      type:
+        scalar: string
+      default: ""
+    - name: reason
+      type:
+        scalar: string
+    - name: status
+      type:
+        scalar: string
+      default: ""
+    - name: type
+      type:
+        scalar: string
+      default: ""
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetworkSpec
+  map:
+    fields:
+    - name: autoCreateVlanSubinterfaces
+      type:
+        scalar: boolean
+      default: false
+    - name: customInterfaces
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.CustomInterface
+          elementRelationship: associative
+          keys:
+          - interface
+    - name: defaultInterface
+      type:
+        scalar: string
+      default: ""
+    - name: exchangeLinkName
+      type:
+        scalar: boolean
+      default: false
+    - name: excludeNodes
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: nodeSelector
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+    - name: preserveVlanInterfaces
+      type:
+        scalar: boolean
+      default: false
+    - name: vlanInterfaces
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetworkStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetworkCondition
+          elementRelationship: associative
+          keys:
+          - node
+          - type
+    - name: notReadyNodes
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: ready
+      type:
+        scalar: boolean
+      default: false
+    - name: readyNodes
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: vlans
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.StaticRoute
+  map:
+    fields:
+    - name: bfdId
+      type:
+        scalar: string
+    - name: cidr
+      type:
+        scalar: string
+      default: ""
+    - name: ecmpMode
+      type:
+        scalar: string
+    - name: nextHopIP
+      type:
+        scalar: string
+      default: ""
+    - name: policy
+      type:
+        scalar: string
+    - name: routeTable
+      type:
+        scalar: string
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Subnet
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SubnetSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SubnetStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SubnetSpec
+  map:
+    fields:
+    - name: acls
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ACL
+          elementRelationship: atomic
+    - name: allowEWTraffic
+      type:
+        scalar: boolean
+      default: false
+    - name: allowSubnets
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: cidrBlock
+      type:
+        scalar: string
+      default: ""
+    - name: default
+      type:
+        scalar: boolean
+      default: false
+    - name: dhcpV4Options
+      type:
+        scalar: string
+    - name: dhcpV6Options
+      type:
+        scalar: string
+    - name: disableGatewayCheck
+      type:
+        scalar: boolean
+      default: false
+    - name: disableInterConnection
+      type:
+        scalar: boolean
+      default: false
+    - name: enableDHCP
+      type:
+        scalar: boolean
+      default: false
+    - name: enableEcmp
+      type:
+        scalar: boolean
+      default: false
+    - name: enableExternalLBAddress
+      type:
+        scalar: boolean
+      default: false
+    - name: enableIPv6RA
+      type:
+        scalar: boolean
+      default: false
+    - name: enableLb
+      type:
+        scalar: boolean
+    - name: enableMulticastSnoop
+      type:
+        scalar: boolean
+      default: false
+    - name: excludeIps
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: externalEgressGateway
+      type:
+        scalar: string
+    - name: gateway
+      type:
+        scalar: string
+      default: ""
+    - name: gatewayNode
+      type:
+        scalar: string
+      default: ""
+    - name: gatewayNodeSelectors
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+          elementRelationship: atomic
+    - name: gatewayType
+      type:
+        scalar: string
+    - name: ipv6RAConfigs
+      type:
+        scalar: string
+    - name: logicalGateway
+      type:
+        scalar: boolean
+      default: false
+    - name: mtu
+      type:
+        scalar: numeric
+    - name: namespaceSelectors
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+          elementRelationship: atomic
+    - name: namespaces
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: natOutgoing
+      type:
+        scalar: boolean
+      default: false
+    - name: natOutgoingPolicyRules
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyRule
+          elementRelationship: atomic
+    - name: nodeNetwork
+      type:
+        scalar: string
+    - name: policyRoutingPriority
+      type:
+        scalar: numeric
+    - name: policyRoutingTableID
+      type:
+        scalar: numeric
+    - name: private
+      type:
+        scalar: boolean
+      default: false
+    - name: protocol
+      type:
+        scalar: string
+    - name: provider
+      type:
+        scalar: string
+    - name: routeTable
+      type:
+        scalar: string
+    - name: u2oFeatures
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.U2OFeatures
+    - name: u2oInterconnection
+      type:
+        scalar: boolean
+      default: false
+    - name: u2oInterconnectionIP
+      type:
+        scalar: string
+    - name: vips
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: vlan
+      type:
+        scalar: string
+    - name: vpc
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SubnetStatus
+  map:
+    fields:
+    - name: activateGateway
+      type:
+        scalar: string
+      default: ""
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: dhcpV4OptionsUUID
+      type:
+        scalar: string
+      default: ""
+    - name: dhcpV6OptionsUUID
+      type:
+        scalar: string
+      default: ""
+    - name: mcastQuerierIP
+      type:
+        scalar: string
+    - name: mcastQuerierMAC
+      type:
+        scalar: string
+    - name: natOutgoingPolicyRules
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyRuleStatus
+          elementRelationship: atomic
+    - name: u2oInterconnectionIP
+      type:
+        scalar: string
+      default: ""
+    - name: u2oInterconnectionMAC
+      type:
+        scalar: string
+      default: ""
+    - name: u2oInterconnectionVPC
+      type:
+        scalar: string
+      default: ""
+    - name: v4availableIPrange
+      type:
+        scalar: string
+      default: ""
+    - name: v4availableIPs
+      type:
+        scalar: numeric
+      default: 0
+    - name: v4usingIPrange
+      type:
+        scalar: string
+      default: ""
+    - name: v4usingIPs
+      type:
+        scalar: numeric
+      default: 0
+    - name: v6availableIPrange
+      type:
+        scalar: string
+      default: ""
+    - name: v6availableIPs
+      type:
+        scalar: numeric
+      default: 0
+    - name: v6usingIPrange
+      type:
+        scalar: string
+      default: ""
+    - name: v6usingIPs
+      type:
+        scalar: numeric
+      default: 0
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRule
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRuleSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRuleStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRulePort
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: port
+      type:
+        scalar: numeric
+      default: 0
+    - name: protocol
+      type:
+        scalar: string
+      default: TCP
+    - name: targetPort
+      type:
+        scalar: numeric
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRuleSpec
+  map:
+    fields:
+    - name: endpoints
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: namespace
+      type:
+        scalar: string
+      default: ""
+    - name: ports
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRulePort
+          elementRelationship: associative
+          keys:
+          - port
+          - protocol
+    - name: selector
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: sessionAffinity
+      type:
+        scalar: string
+    - name: vip
+      type:
+        scalar: string
+      default: ""
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRuleStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: ports
+      type:
+        scalar: string
+    - name: service
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Toleration
+  map:
+    fields:
+    - name: effect
+      type:
+        scalar: string
+    - name: key
+      type:
+        scalar: string
+    - name: operator
+      type:
+        scalar: string
+    - name: tolerationSeconds
+      type:
+        scalar: numeric
+    - name: value
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.U2OFeatures
+  map:
+    fields:
+    - name: overlayOnlyRouting
+      type:
+        scalar: boolean
+      default: false
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Vip
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VipSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VipStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VipSpec
+  map:
+    fields:
+    - name: attachSubnets
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: macAddress
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: selector
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: subnet
+      type:
+        scalar: string
+      default: ""
+    - name: type
+      type:
+        scalar: string
+      default: ""
+    - name: v4ip
+      type:
+        scalar: string
+    - name: v6ip
+      type:
+        scalar: string
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VipStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: mac
+      type:
+        scalar: string
+    - name: ready
+      type:
+        scalar: boolean
+      default: false
+    - name: selector
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: type
+      type:
+        scalar: string
+    - name: v4ip
+      type:
+        scalar: string
+    - name: v6ip
+      type:
+        scalar: string
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Vlan
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VlanSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VlanStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VlanSpec
+  map:
+    fields:
+    - name: id
+      type:
+        scalar: numeric
+      default: 0
+    - name: provider
+      type:
+        scalar: string
+      default: ""
+    - name: providerInterfaceName
+      type:
+        scalar: string
+    - name: vlanId
+      type:
+        scalar: numeric
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VlanStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: conflict
+      type:
+        scalar: boolean
+      default: false
+    - name: subnets
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Vpc
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcBgpSpeaker
+  map:
+    fields:
+    - name: asn
+      type:
+        scalar: numeric
+    - name: enableGracefulRestart
+      type:
+        scalar: boolean
+      default: false
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: extraArgs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: holdTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: neighbors
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: password
+      type:
+        scalar: string
+    - name: remoteAsn
+      type:
+        scalar: numeric
+    - name: routerId
+      type:
+        scalar: string
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcDns
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
   map:
-    elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcDnsSpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcDnsStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcDnsSpec
+  map:
+    fields:
+    - name: corefile
+      type:
+        scalar: string
+    - name: replicas
+      type:
+        scalar: numeric
+    - name: subnet
+      type:
+        scalar: string
+      default: ""
+    - name: vpc
+      type:
+        scalar: string
+      default: ""
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcDnsStatus
+  map:
+    fields:
+    - name: active
+      type:
+        scalar: boolean
+      default: false
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
 - name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGateway
-  scalar: untyped
-  list:
-    elementType:
-      namedType: __untyped_atomic_
-    elementRelationship: atomic
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+      default: {}
+    - name: spec
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewaySpec
+      default: {}
+    - name: status
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayStatus
+      default: {}
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayBFD
+  map:
+    fields:
+    - name: enabled
+      type:
+        scalar: boolean
+      default: false
+    - name: minRX
+      type:
+        scalar: numeric
+    - name: minTX
+      type:
+        scalar: numeric
+    - name: multiplier
+      type:
+        scalar: numeric
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayRoute
+  map:
+    fields:
+    - name: cidr
+      type:
+        scalar: string
+      default: ""
+    - name: nextHopIP
+      type:
+        scalar: string
+      default: ""
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewaySpec
+  map:
+    fields:
+    - name: affinity
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Affinity
+    - name: annotations
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: bfd
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayBFD
+    - name: bgpSpeaker
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcBgpSpeaker
+    - name: externalSubnets
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: internalCIDRs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: internalSubnets
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: lanIp
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: noDefaultEIP
+      type:
+        scalar: boolean
+      default: false
+    - name: qosPolicy
+      type:
+        scalar: string
+    - name: replicas
+      type:
+        scalar: numeric
+    - name: routes
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayRoute
+          elementRelationship: atomic
+    - name: selector
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: subnet
+      type:
+        scalar: string
+      default: ""
+    - name: tolerations
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Toleration
+          elementRelationship: atomic
+    - name: vpc
+      type:
+        scalar: string
+      default: ""
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayStatus
+  map:
+    fields:
+    - name: affinity
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Affinity
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: externalSubnets
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: internalCIDRs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: internalSubnets
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: lanIp
+      type:
+        scalar: string
+    - name: qosPolicy
+      type:
+        scalar: string
+    - name: ready
+      type:
+        scalar: boolean
+      default: false
+    - name: replicas
+      type:
+        scalar: numeric
+    - name: selector
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: tolerations
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Toleration
+          elementRelationship: atomic
+    - name: workload
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayWorkload
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayWorkload
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: nodes
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcPeering
+  map:
+    fields:
+    - name: localConnectIP
+      type:
+        scalar: string
+      default: ""
+    - name: remoteVpc
+      type:
+        scalar: string
+      default: ""
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcSpec
+  map:
+    fields:
+    - name: bfdPort
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.BFDPort
+    - name: defaultSubnet
+      type:
+        scalar: string
+    - name: enableBfd
+      type:
+        scalar: boolean
+      default: false
+    - name: enableExternal
+      type:
+        scalar: boolean
+      default: false
+    - name: extraExternalSubnets
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: namespaces
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: policyRoutes
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PolicyRoute
+          elementRelationship: atomic
+    - name: staticRoutes
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.StaticRoute
+          elementRelationship: atomic
+    - name: vpcPeerings
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcPeering
+          elementRelationship: associative
+          keys:
+          - remoteVpc
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcStatus
+  map:
+    fields:
+    - name: bfdPort
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.BFDPortStatus
+      default: {}
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: default
+      type:
+        scalar: boolean
+      default: false
+    - name: defaultLogicalSwitch
+      type:
+        scalar: string
+      default: ""
+    - name: enableBfd
+      type:
+        scalar: boolean
+      default: false
+    - name: enableExternal
+      type:
+        scalar: boolean
+      default: false
+    - name: extraExternalSubnets
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: router
+      type:
+        scalar: string
+      default: ""
+    - name: routes
+      type:
+        list:
+          elementType:
+            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.StaticRoute
+          elementRelationship: atomic
+    - name: sctpLoadBalancer
+      type:
+        scalar: string
+      default: ""
+    - name: sctpSessionLoadBalancer
+      type:
+        scalar: string
+      default: ""
+    - name: standby
+      type:
+        scalar: boolean
+      default: false
+    - name: subnets
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: tcpLoadBalancer
+      type:
+        scalar: string
+      default: ""
+    - name: tcpSessionLoadBalancer
+      type:
+        scalar: string
+      default: ""
+    - name: udpLoadBalancer
+      type:
+        scalar: string
+      default: ""
+    - name: udpSessionLoadBalancer
+      type:
+        scalar: string
+      default: ""
+    - name: vpcPeerings
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.WeightedPodAffinityTerm
+  map:
+    fields:
+    - name: podAffinityTerm
+      type:
+        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PodAffinityTerm
+      default: {}
+    - name: weight
+      type:
+        scalar: numeric
+      default: 0
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+  map:
+    fields:
+    - name: lastTransitionTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: message
+      type:
+        scalar: string
+      default: ""
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: reason
+      type:
+        scalar: string
+      default: ""
+    - name: status
+      type:
+        scalar: string
+      default: ""
+    - name: type
+      type:
+        scalar: string
+      default: ""
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+  scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1
   map:
     elementType:
-      namedType: __untyped_deduced_
-    elementRelationship: separable
+      scalar: untyped
+      list:
+        elementType:
+          namedType: __untyped_atomic_
+        elementRelationship: atomic
+      map:
+        elementType:
+          namedType: __untyped_deduced_
+        elementRelationship: separable
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
+  map:
+    fields:
+    - name: matchExpressions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement
+          elementRelationship: atomic
+    - name: matchLabels
+      type:
+        map:
+          elementType:
+            scalar: string
+    elementRelationship: atomic
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+      default: ""
+    - name: operator
+      type:
+        scalar: string
+      default: ""
+    - name: values
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: fieldsType
+      type:
+        scalar: string
+    - name: fieldsV1
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1
+    - name: manager
+      type:
+        scalar: string
+    - name: operation
+      type:
+        scalar: string
+    - name: subresource
+      type:
+        scalar: string
+    - name: time
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+  scalar: untyped
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+  map:
+    fields:
+    - name: annotations
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: creationTimestamp
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: deletionGracePeriodSeconds
+      type:
+        scalar: numeric
+    - name: deletionTimestamp
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: finalizers
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: generateName
+      type:
+        scalar: string
+    - name: generation
+      type:
+        scalar: numeric
+    - name: labels
+      type:
+        map:
+          elementType:
+            scalar: string
+    - name: managedFields
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry
+          elementRelationship: atomic
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: ownerReferences
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference
+          elementRelationship: associative
+          keys:
+          - uid
+    - name: resourceVersion
+      type:
+        scalar: string
+    - name: selfLink
+      type:
+        scalar: string
+    - name: uid
+      type:
+        scalar: string
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+      default: ""
+    - name: blockOwnerDeletion
+      type:
+        scalar: boolean
+    - name: controller
+      type:
+        scalar: boolean
+    - name: kind
+      type:
+        scalar: string
+      default: ""
+    - name: name
+      type:
+        scalar: string
+      default: ""
+    - name: uid
+      type:
+        scalar: string
+      default: ""
+    elementRelationship: atomic
+- name: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+  scalar: untyped
 - name: __untyped_atomic_
   scalar: untyped
   list:
