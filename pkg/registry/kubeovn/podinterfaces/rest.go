@@ -1,0 +1,143 @@
+package podinterfaces
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/registry/rest"
+	"k8s.io/apiserver/pkg/util/dryrun"
+
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ip"
+	"github.com/northbound-ovn/northbound/pkg/storage"
+)
+
+// Batch is what the request needs of the engine.
+type Batch interface {
+	// CreateAll writes all objects or none, in one transaction, and returns them as they are stored. An object without a
+	// resource version is created (AlreadyExists when there is one of its name); one with a resource version replaces
+	// the stored object of that version (Conflict when it has another). An error names the index of the object that it
+	// is about. When it returns, View holds what it wrote, or what it met.
+	CreateAll(ctx context.Context, objs []storage.Object, dryRun bool) ([]storage.Object, error)
+	// View returns a snapshot.
+	View() storage.View
+}
+
+// REST serves POST of PodInterfaces.
+type REST struct {
+	batch    Batch
+	strategy ip.Strategy
+}
+
+var (
+	_ rest.Storage              = (*REST)(nil)
+	_ rest.Scoper               = (*REST)(nil)
+	_ rest.Creater              = (*REST)(nil)
+	_ rest.SingularNameProvider = (*REST)(nil)
+)
+
+// NewREST returns the handler; the typer knows the kind IP.
+func NewREST(b Batch, typer runtime.ObjectTyper) *REST {
+	return &REST{batch: b, strategy: ip.NewStrategy(typer)}
+}
+
+// New implements rest.Storage.
+func (*REST) New() runtime.Object { return &v1.PodInterfaces{} }
+
+// Destroy implements rest.Storage: there is nothing to release.
+func (*REST) Destroy() {}
+
+// NamespaceScoped implements rest.Scoper.
+func (*REST) NamespaceScoped() bool { return false }
+
+// GetSingularName implements rest.SingularNameProvider.
+func (*REST) GetSingularName() string { return "podinterfaces" }
+
+// attempts is how often a request is planned when others write the same IPs at the same time. Nobody but the repetition
+// of the same request does, so that the second attempt finds the IPs as it wants them.
+const attempts = 3
+
+// Create implements rest.Creater. The answer is the request with its status; a request that was carried out before is
+// answered alike.
+func (r *REST) Create(ctx context.Context, obj runtime.Object, validateCreate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
+	req, ok := obj.(*v1.PodInterfaces)
+	if !ok {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("not PodInterfaces: %T", obj))
+	}
+	req = req.DeepCopy()
+	req.Status = v1.PodInterfacesStatus{}
+	if errs := validate(&req.Spec); len(errs) > 0 {
+		return nil, invalid(req, errs)
+	}
+	if validateCreate != nil {
+		if err := validateCreate(ctx, req.DeepCopyObject()); err != nil {
+			return nil, err
+		}
+	}
+	dryRun := options != nil && dryrun.IsDryRun(options.DryRun)
+	for attempt := 1; ; attempt++ {
+		err := r.create(ctx, req, dryRun)
+		if err == nil {
+			return req, nil
+		}
+		if _, raced := err.(*racedError); !raced {
+			return nil, err
+		}
+		if attempt == attempts {
+			return nil, err.(*racedError).error
+		}
+	}
+}
+
+// racedError is a refusal that says no more than that the snapshot of the attempt was old.
+type racedError struct{ error }
+
+func (r *REST) create(ctx context.Context, req *v1.PodInterfaces, dryRun bool) error {
+	v := r.batch.View()
+	ips, errs := wantedIPs(v, req)
+	if len(errs) > 0 {
+		return invalid(req, errs)
+	}
+	var writes []storage.Object
+	var places []int // of writes, in ips
+	for i, wanted := range ips {
+		write, done, err := r.prepare(ctx, v, wanted)
+		if err != nil {
+			return at(i, err)
+		}
+		if done != nil {
+			ips[i] = done
+			continue
+		}
+		writes, places = append(writes, write), append(places, i)
+	}
+	if len(writes) > 0 {
+		stored, err := r.batch.CreateAll(ctx, writes, dryRun)
+		switch {
+		case apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err):
+			return &racedError{err}
+		case err != nil:
+			return err
+		}
+		for i, place := range places {
+			ips[place] = stored[i].(*v1.IP)
+		}
+	}
+	req.Status.Interfaces = statusOf(v, ips)
+	return nil
+}
+
+// statusOf adds what a node needs to know of the Subnets.
+func statusOf(v storage.View, ips []*v1.IP) []v1.PodInterfaceStatus {
+	out := make([]v1.PodInterfaceStatus, len(ips))
+	for i, ip := range ips {
+		out[i] = v1.PodInterfaceStatus{Name: ip.Name, Spec: *ip.Spec.DeepCopy()}
+		if s, ok := storage.Get[*v1.Subnet](v, "subnets", ip.Spec.Subnet); ok {
+			out[i].Provider, out[i].CIDRBlock, out[i].Gateway, out[i].Mtu = s.Spec.Provider, s.Spec.CIDRBlock, s.Spec.Gateway, s.Spec.Mtu
+		}
+	}
+	return out
+}
