@@ -14,7 +14,7 @@ oldest_nb_version=7.0.0
 nb_schema=${1:-/usr/share/ovn/ovn-nb.ovsschema}
 
 # Generators are built here, not in the user's GOBIN.
-export GOBIN=$PWD/.cache/codegen/bin
+export GOBIN=${CODEGEN_BIN:-$PWD/.cache/codegen/bin}
 mkdir -p "$GOBIN"
 codegen=$(go list -m -f '{{.Dir}}' k8s.io/code-generator)
 # A fresh module cache does not have the source of modules that nothing was built from yet.
