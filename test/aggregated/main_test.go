@@ -119,7 +119,7 @@ func startNorthbound(ctx context.Context, dir string) (*controlplane.Process, er
 	}
 	// Readiness is asked for directly; who answers is checked by kube-apiserver later.
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	url := "https://" + net.JoinHostPort(controlplane.Addr.String(), strconv.Itoa(int(server.Port))) + "/readyz"
+	url := "https://" + net.JoinHostPort(controlplane.Addr.String(), strconv.Itoa(int(server.Port))) + "/readyz/nb"
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	err = process.Await(ctx, func(ctx context.Context) error {

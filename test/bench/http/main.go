@@ -44,11 +44,56 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	for _, part := range []struct {
+		name string
+		run  func(context.Context, options, string) error
+	}{{"crd", runCompare}, {"subnets", runSubnets}, {"scale", runScale}} {
+		if o.only != "" && o.only != part.name {
+			continue
+		}
+		if err := part.run(ctx, o, filepath.Join(dir, part.name)); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return nil
+}
+
+func runCompare(ctx context.Context, o options, dir string) error {
 	baseline, cp, err := startBaseline(ctx, o.clusterPrograms, filepath.Join(dir, "kubernetes"))
 	if err != nil {
 		return err
 	}
 	defer cp.Stop()
+	targets := []*target{baseline}
+	for i, northd := range []bool{true, false} {
+		n, err := newNorthbound(ctx, o.northboundPrograms, filepath.Join(dir, fmt.Sprint(i)), 7443+i, northd)
+		if err != nil {
+			return err
+		}
+		defer n.stop()
+		if err := n.addSubnets(ctx); err != nil {
+			return err
+		}
+		targets = append(targets, n.target)
+	}
 	fmt.Print(compareHeader)
-	return compare(ctx, os.Stdout, o.rounds, workloads, baseline)
+	return compare(ctx, os.Stdout, o.rounds, workloads, targets...)
+}
+
+func runSubnets(ctx context.Context, o options, dir string) error {
+	n, err := newNorthbound(ctx, o.northboundPrograms, dir, 7443, true)
+	if err != nil {
+		return err
+	}
+	defer n.stop()
+	return manySubnets(ctx, os.Stdout, n)
+}
+
+func runScale(ctx context.Context, o options, dir string) error {
+	n, err := newNorthbound(ctx, o.northboundPrograms, dir, 7443, false)
+	if err != nil {
+		return err
+	}
+	defer n.stop()
+	return atScale(ctx, os.Stdout, n)
 }

@@ -57,8 +57,8 @@ type workload struct {
 
 var workloads = []workload{{"vips", newVip}, {"ips", newIP}}
 
-// subnets hold the objects of the comparison; a /16 each, so that none gets full.
-const subnets = 16
+// subnets hold the objects; each is a /16, so that none gets full.
+const subnets = 100
 
 func subnetOf(n int) string { return fmt.Sprintf("bench-%d", n%subnets) }
 
@@ -69,6 +69,24 @@ func addressOf(n int) string {
 
 func macOf(n int) string {
 	return fmt.Sprintf("0a:00:00:%02x:%02x:%02x", n>>16&0xff, n>>8&0xff, n&0xff)
+}
+
+// addSubnets makes the Subnets of the workloads, in one Vpc. Custom resources do without: nothing checks them.
+func (t *target) addSubnets(ctx context.Context) error {
+	clients, err := t.clients(1)
+	if err != nil {
+		return err
+	}
+	if err := t.create(ctx, clients[0], "vpcs", t.object("Vpc", "bench", map[string]any{})); err != nil {
+		return err
+	}
+	for i := range subnets {
+		o := t.object("Subnet", subnetOf(i), map[string]any{"vpc": "bench", "cidrBlock": fmt.Sprintf("10.%d.0.0/16", i)})
+		if err := t.create(ctx, clients[0], "subnets", o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newVip(t *target, n int) *unstructured.Unstructured {
