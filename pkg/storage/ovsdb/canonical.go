@@ -139,7 +139,7 @@ func atomEnd[T text](s T, i int) (end int, plain bool) {
 				return i + 1, true
 			case c == '\\':
 				// The server writes \u for control characters only: rare enough for the slow way.
-				if i++; i >= len(s) || s[i] == 'u' || s[i] == '/' {
+				if i++; i >= len(s) || !isShortEscape(s[i]) {
 					return -1, false
 				}
 			case c < 0x20:
@@ -152,6 +152,15 @@ func atomEnd[T text](s T, i int) (end int, plain bool) {
 	}
 	end = valueEnd(s, i)
 	return end, end > 0
+}
+
+// isShortEscape reports whether the canonical notation has the escape of a backslash and c.
+func isShortEscape(c byte) bool {
+	switch c {
+	case '"', '\\', 'b', 'f', 'n', 'r', 't':
+		return true
+	}
+	return false
 }
 
 // ascending reports whether atom a sorts before atom b.
@@ -180,7 +189,12 @@ func normalize(s string) (string, bool) {
 	for i := 0; i < len(s); {
 		switch c := s[i]; {
 		case isSpace(c):
-			i++
+			for i < len(s) && isSpace(s[i]) {
+				i++
+			}
+			if len(b) > 0 && i < len(s) && valueEnd(b, len(b)-1) > 0 && valueEnd(s, i) > 0 {
+				return "", false // two values with nothing between them
+			}
 		case c == '"':
 			end := stringEnd(s, i)
 			if end < 0 {
