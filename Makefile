@@ -1,0 +1,54 @@
+# Everything here works from a clean clone, as root, on Debian 12 with Go and make and nothing else.
+
+GO      ?= go
+BIN     := bin
+DATA    ?= data
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=$(VERSION)
+
+.PHONY: all deps build demo run test test-aggregated bench codegen verify lint clean
+all: build
+
+# The packages of Open vSwitch and OVN; installs nothing when they are there.
+deps:
+	hack/install-deps.sh
+
+build: $(BIN)/northbound-apiserver $(BIN)/kubectl
+
+# Go decides what is to be built anew.
+.PHONY: $(BIN)/northbound-apiserver $(BIN)/kubectl
+$(BIN)/northbound-apiserver:
+	$(GO) build -ldflags '$(LDFLAGS)' -o $@ ./cmd/northbound-apiserver
+$(BIN)/kubectl:
+	$(GO) build -ldflags '-s -w' -o $@ ./hack/kubectl
+
+# A tour of a server of its own, which is gone afterwards.
+demo: deps build
+	hack/demo.sh
+
+# A server in the foreground, with its state in $(DATA), until it is interrupted.
+run: deps build
+	hack/run.sh $(DATA)
+
+test: deps
+	$(GO) test -race ./...
+
+# The checks behind a real kube-apiserver, which is built once and cached.
+test-aggregated: deps build
+	hack/test-aggregated.sh
+
+bench: deps
+	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
+
+codegen:
+	hack/update-codegen.sh
+
+verify:
+	hack/verify.sh
+
+lint:
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+clean:
+	rm -rf $(BIN) $(DATA) .cache

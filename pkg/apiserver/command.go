@@ -1,0 +1,71 @@
+package apiserver
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/component-base/cli/globalflag"
+	logsapi "k8s.io/component-base/logs/api/v1"
+	"k8s.io/component-base/term"
+	"k8s.io/component-base/version"
+	"k8s.io/component-base/version/verflag"
+	"k8s.io/klog/v2"
+)
+
+// NewCommand is the command northbound-apiserver. It serves until ctx ends.
+func NewCommand(ctx context.Context) *cobra.Command {
+	o := NewOptions()
+	cmd := &cobra.Command{
+		Use:   "northbound-apiserver",
+		Short: "Serve OVN networks as Kubernetes API objects",
+		Long: `Serves the API group kubeovn.io with the OVN Northbound database as its storage: one write is one
+transaction of the database, which holds the object, what it allocates and the rows that realize it.
+
+In a cluster it stands behind the kube-apiserver's aggregation layer. With --standalone it needs no cluster;
+without --nb-address it then runs a private ovsdb-server and ovn-northd.`,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			verflag.PrintAndExitIfRequested()
+			if err := o.Run.ComponentGlobalsRegistry.Set(); err != nil {
+				return err
+			}
+			if err := logsapi.ValidateAndApply(o.Logs, utilfeature.DefaultFeatureGate); err != nil {
+				return err
+			}
+			if err := o.Complete(cmd.Flags().Changed); err != nil {
+				return err
+			}
+			if err := o.Validate(); err != nil {
+				return err
+			}
+			return run(ctx, o)
+		},
+	}
+	sections := &cliflag.NamedFlagSets{}
+	o.AddFlags(sections)
+	verflag.AddFlags(sections.FlagSet("global"))
+	globalflag.AddGlobalFlags(sections.FlagSet("global"), cmd.Name())
+	for _, section := range sections.FlagSets {
+		cmd.Flags().AddFlagSet(section)
+	}
+	columns, _, _ := term.TerminalSize(cmd.OutOrStdout())
+	cliflag.SetUsageAndHelpFunc(cmd, *sections, columns)
+	return cmd
+}
+
+func run(ctx context.Context, o *Options) error {
+	log := klog.FromContext(ctx)
+	log.Info("Starting", "version", version.Get().GitVersion)
+	s, err := NewServer(ctx, o)
+	if err != nil {
+		return err
+	}
+	if s.dir != nil {
+		log.Info("Standalone", "kubeconfig", s.dir.File("admin.kubeconfig"), "nb", s.NBAddress)
+	}
+	return s.Run(ctx)
+}

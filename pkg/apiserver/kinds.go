@@ -1,0 +1,178 @@
+package apiserver
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/registry/generic"
+	"k8s.io/apiserver/pkg/registry/rest"
+
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ip"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/podinterfaces"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/subnet"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vip"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vpc"
+	"github.com/northbound-ovn/northbound/pkg/storage"
+)
+
+// kinds is all that is served. A new kind is a new entry.
+//
+// Short names are Kube-OVN's. "ip" is also the short name of networking.k8s.io's ipaddresses: where both are served, kubectl
+// takes the group that the cluster prefers and says so; "ips" always means ours.
+var kinds = []*kind{
+	define(&kind{resource: "vpcs", singular: "vpc", shortNames: []string{"vpc"},
+		engine:   vpc.NewResource,
+		newList:  func() runtime.Object { return &v1.VpcList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return vpc.NewStrategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return vpc.NewStatusStrategy(vpc.NewStrategy(t)) },
+		table:    vpc.Table,
+	}, vpc.SelectableFields),
+	define(&kind{resource: "subnets", singular: "subnet", shortNames: []string{"subnet"},
+		engine:   subnet.NewResource,
+		newList:  func() runtime.Object { return &v1.SubnetList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return subnet.NewStrategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return subnet.NewStatusStrategy(subnet.NewStrategy(t)) },
+		table:    subnet.Table,
+	}, subnet.SelectableFields),
+	define(&kind{resource: "ips", singular: "ip", shortNames: []string{"ip"},
+		engine:   ip.NewResource,
+		newList:  func() runtime.Object { return &v1.IPList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return ip.NewStrategy(t) },
+		table:    ip.Table,
+	}, ip.SelectableFields),
+	define(&kind{resource: "vips", singular: "vip", shortNames: []string{"vip"},
+		engine:   vip.NewResource,
+		newList:  func() runtime.Object { return &v1.VipList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return vip.NewStrategy(t) },
+		table:    vip.Table,
+	}, vip.SelectableFields),
+}
+
+// strategy is what the registry asks a kind in the course of a request.
+type strategy interface {
+	rest.RESTCreateStrategy
+	rest.RESTUpdateStrategy
+	rest.RESTDeleteStrategy
+	rest.ResetFieldsStrategy
+}
+
+// updateStrategy is a strategy of a subresource, which neither creates nor deletes.
+type updateStrategy interface {
+	rest.RESTUpdateStrategy
+	rest.ResetFieldsStrategy
+}
+
+// kind is one entry of the table.
+type kind struct {
+	resource   string // plural, as in URLs
+	singular   string
+	shortNames []string
+
+	engine   func(kubeovn.Config) *storage.Resource
+	newList  func() runtime.Object
+	strategy func(runtime.ObjectTyper) strategy
+	status   func(runtime.ObjectTyper) updateStrategy // nil: the kind has no status of its own
+	table    func(view func() storage.View) rest.TableConvertor
+
+	// Set by define.
+	name       string // "Vpc"
+	new        func() storage.Object
+	selectable func(storage.Object) fields.Set
+}
+
+// define completes an entry with what depends on the Go type, T being the struct and P its pointer.
+func define[P interface {
+	*T
+	storage.Object
+}, T any](k *kind, selectable func(P) fields.Set) *kind {
+	k.name = reflect.TypeFor[T]().Name()
+	k.new = func() storage.Object { return P(new(T)) }
+	k.selectable = func(o storage.Object) fields.Set { return selectable(o.(P)) }
+	return k
+}
+
+// registerFieldLabels tells the scheme by which fields each kind can be selected; the server refuses all others with 400.
+func registerFieldLabels(s *runtime.Scheme) error {
+	for _, k := range kinds {
+		empty := k.new()
+		gvks, _, err := s.ObjectKinds(empty)
+		if err != nil {
+			return err
+		}
+		known := k.selectable(empty)
+		convert := func(label, value string) (string, string, error) {
+			if _, ok := known[label]; ok || label == metav1.ObjectNameField {
+				return label, value, nil
+			}
+			return "", "", fmt.Errorf("field label %q is not supported for %s", label, k.resource)
+		}
+		for _, gvk := range gvks {
+			if gvk.Version == runtime.APIVersionInternal {
+				continue
+			}
+			if err := s.AddFieldLabelConversionFunc(gvk, convert); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// resourceOfKind is the plural name of a kind.
+func resourceOfKind(name string) (string, bool) {
+	for _, k := range kinds {
+		if k.name == name {
+			return k.resource, true
+		}
+	}
+	return "", false
+}
+
+// engineResources are the kinds as the engine knows them.
+func engineResources(config kubeovn.Config) []*storage.Resource {
+	var resources []*storage.Resource
+	for _, k := range kinds {
+		resources = append(resources, k.engine(config))
+	}
+	return resources
+}
+
+// newStorage is what serves each resource and subresource of kubeovn.io/v1.
+func newStorage(getter generic.RESTOptionsGetter, engine *storage.Engine, config kubeovn.Config) (map[string]rest.Storage, error) {
+	served := map[string]rest.Storage{}
+	for _, k := range kinds {
+		main, err := newREST(k, getter, engine)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", k.resource, err)
+		}
+		served[k.resource] = main
+		if k.status != nil {
+			served[k.resource+"/status"] = newStatusREST(main, k.status(Scheme))
+		}
+	}
+	served["podinterfaces"] = podInterfaces{podinterfaces.NewREST(engine, Scheme), engine}
+	return served, nil
+}
+
+// podInterfaces plans on a snapshot, which there is not before the database was loaded for the first time.
+type podInterfaces struct {
+	*podinterfaces.REST
+	engine *storage.Engine
+}
+
+// Create implements rest.Creater.
+func (r podInterfaces) Create(ctx context.Context, obj runtime.Object, validate rest.ValidateObjectFunc, options *metav1.CreateOptions) (runtime.Object, error) {
+	if r.engine.View() == nil {
+		err := apierrors.NewServiceUnavailable("the OVN Northbound database is not available")
+		err.ErrStatus.Details = &metav1.StatusDetails{RetryAfterSeconds: 1}
+		return nil, err
+	}
+	return r.REST.Create(ctx, obj, validate, options)
+}
