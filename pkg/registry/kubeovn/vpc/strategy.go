@@ -11,18 +11,17 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/generic"
 	"k8s.io/apiserver/pkg/registry/rest"
-	"k8s.io/apiserver/pkg/storage/names"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
 // Strategy is what the generic registry does with a Vpc before it is stored: shape only. What depends on other objects is
 // decided by the engine's Plan.
 type Strategy struct {
-	runtime.ObjectTyper
-	names.NameGenerator
+	kubeovn.Strategy
 	// View returns the current snapshot, for warnings about what other objects make of a Vpc. Optional: without it those
 	// warnings are not given.
 	View func() storage.View
@@ -37,11 +36,8 @@ var (
 
 // NewStrategy returns the strategy of the main resource.
 func NewStrategy(typer runtime.ObjectTyper) Strategy {
-	return Strategy{ObjectTyper: typer, NameGenerator: names.SimpleNameGenerator}
+	return Strategy{Strategy: kubeovn.NewStrategy(typer)}
 }
-
-// NamespaceScoped implements rest.RESTCreateStrategy: a Vpc is cluster-scoped.
-func (Strategy) NamespaceScoped() bool { return false }
 
 // PrepareForCreate implements rest.RESTCreateStrategy: the status is the server's.
 func (Strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
@@ -60,16 +56,6 @@ func (Strategy) Validate(_ context.Context, obj runtime.Object) field.ErrorList 
 func (s Strategy) WarningsOnCreate(_ context.Context, obj runtime.Object) []string {
 	return s.warnings(obj.(*v1.Vpc), nil)
 }
-
-// Canonicalize implements rest.RESTCreateStrategy: there is one form only.
-func (Strategy) Canonicalize(runtime.Object) {}
-
-// AllowCreateOnUpdate implements rest.RESTUpdateStrategy.
-func (Strategy) AllowCreateOnUpdate(context.Context) bool { return false }
-
-// AllowUnconditionalUpdate implements rest.RESTUpdateStrategy: as for custom resources, an update names the version it
-// started from.
-func (Strategy) AllowUnconditionalUpdate(context.Context) bool { return false }
 
 // PrepareForUpdate implements rest.RESTUpdateStrategy: the generation counts changes of the spec.
 func (Strategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
@@ -92,13 +78,6 @@ func (s Strategy) WarningsOnUpdate(_ context.Context, obj, old runtime.Object) [
 	return s.warnings(obj.(*v1.Vpc), old.(*v1.Vpc))
 }
 
-// GetResetFields implements rest.ResetFieldsStrategy: appliers do not own the status.
-func (Strategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
-	return map[fieldpath.APIVersion]*fieldpath.Set{
-		fieldpath.APIVersion(v1.SchemeGroupVersion.String()): fieldpath.NewSet(fieldpath.MakePathOrDie("status")),
-	}
-}
-
 // StatusStrategy is the strategy of the status subresource: all but the status stays.
 type StatusStrategy struct{ Strategy }
 
@@ -108,7 +87,9 @@ func NewStatusStrategy(s Strategy) StatusStrategy { return StatusStrategy{s} }
 // PrepareForUpdate implements rest.RESTUpdateStrategy.
 func (StatusStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
 	vpc, before := obj.(*v1.Vpc), old.(*v1.Vpc)
-	vpc.Spec, vpc.Labels, vpc.Generation = before.Spec, before.Labels, before.Generation
+	vpc.Spec, vpc.Generation = before.Spec, before.Generation
+	vpc.Labels, vpc.Annotations = before.Labels, before.Annotations
+	vpc.Finalizers, vpc.OwnerReferences = before.Finalizers, before.OwnerReferences
 }
 
 // ValidateUpdate implements rest.RESTUpdateStrategy: the status is derived, whatever was sent.
@@ -121,12 +102,9 @@ func (StatusStrategy) WarningsOnUpdate(context.Context, runtime.Object, runtime.
 	return nil
 }
 
-// GetResetFields implements rest.ResetFieldsStrategy: appliers of the status do not own the spec.
+// GetResetFields implements rest.ResetFieldsStrategy: those who apply a status own nothing else.
 func (StatusStrategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
-	return map[fieldpath.APIVersion]*fieldpath.Set{
-		fieldpath.APIVersion(v1.SchemeGroupVersion.String()): fieldpath.NewSet(
-			fieldpath.MakePathOrDie("spec"), fieldpath.MakePathOrDie("metadata", "labels")),
-	}
+	return kubeovn.ResetFields("spec", "metadata")
 }
 
 // SelectableFields are the fields by which lists and watches may select.

@@ -1,0 +1,95 @@
+package subnet
+
+import (
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/prefix"
+	"github.com/northbound-ovn/northbound/pkg/storage"
+)
+
+// kind is the configuration that Plan and Rows depend on.
+type kind struct{ cfg kubeovn.Config }
+
+// NewResource returns the engine's side of the kind.
+func NewResource(cfg kubeovn.Config) *storage.Resource {
+	k := kind{cfg}
+	return storage.NewResource(nb.Subnets, "Subnet", func() *v1.Subnet { return &v1.Subnet{} }, storage.Kind[*v1.Subnet]{
+		References: references,
+		Index:      index,
+		Plan:       k.plan,
+		Derive:     derive,
+		Rows:       k.rows,
+	})
+}
+
+// references hold the Vpc, whose status names its Subnets. The Vlan is a kind that may not be served.
+func references(s *v1.Subnet) []storage.Ref {
+	var refs []storage.Ref
+	if s.Spec.Vpc != "" {
+		refs = append(refs, storage.Ref{Resource: nb.Vpcs, Name: s.Spec.Vpc, Field: vpcPath.String(), Effect: storage.Immediately})
+	}
+	if s.Spec.Vlan != "" {
+		refs = append(refs, storage.Ref{Resource: "vlans", Name: s.Spec.Vlan, Field: vlanPath.String(), Weak: true})
+	}
+	return refs
+}
+
+const defaultKey = "default-subnet" // the one Subnet with spec.default
+
+// index makes conflicts visible: of prefixes in each scope, of names in the database, of addresses and MACs, of namespaces.
+func index(s *v1.Subnet) []string {
+	var keys []string
+	prefixes, _ := ipam.ParsePrefixes(s.Spec.CIDRBlock)
+	for _, scope := range scopes(s) {
+		for _, p := range prefixes.All() {
+			keys = append(keys, prefix.Key(scope, p))
+		}
+	}
+	if IsRouted(s) {
+		keys = append(keys, nb.RouterPortNameKey(nb.RouterPort(s.Spec.Vpc, s.Name)), address.PortKey(nb.PatchPort(s.Name, s.Spec.Vpc)))
+	}
+	if mac := nb.RouterMAC(s); mac != "" {
+		keys = append(keys, address.MACKey(mac, s.Name))
+	}
+	for _, text := range s.Spec.Vips {
+		if a, err := ipam.ParseAddr(text); err == nil {
+			keys = append(keys, address.Key(s.Name, a), address.PortKey(nb.VirtualPort(s.Name, text)))
+		}
+	}
+	for _, ns := range s.Spec.Namespaces {
+		keys = append(keys, namespaceKey(ns, s.Spec.Provider))
+	}
+	if s.Spec.Default {
+		keys = append(keys, defaultKey)
+	}
+	return keys
+}
+
+// namespaceKey is per provider: interfaces of different providers are independent of each other.
+func namespaceKey(namespace, provider string) string {
+	return "namespace/" + namespace + "/" + provider
+}
+
+// IsRouted reports whether the Subnet has a port of its Vpc's router as its gateway: overlays have, underlays only with
+// logicalGateway, Subnets of other plugins and those without addresses never.
+func IsRouted(s *v1.Subnet) bool {
+	return address.HasPorts(s) && s.Spec.Vpc != "" && s.Spec.CIDRBlock != "" && (s.Spec.Vlan == "" || s.Spec.LogicalGateway)
+}
+
+// scopes are within what the prefixes of a Subnet must not overlap with others.
+func scopes(s *v1.Subnet) []string {
+	if !address.HasPorts(s) {
+		return []string{prefix.OfProvider(s.Spec.Provider)}
+	}
+	var out []string
+	if IsRouted(s) || s.Spec.U2OInterconnection && s.Spec.Vpc != "" {
+		out = append(out, prefix.InVpc(s.Spec.Vpc))
+	}
+	if s.Spec.Vlan != "" {
+		out = append(out, prefix.OnVlan(s.Spec.Vlan))
+	}
+	return out
+}
