@@ -80,10 +80,10 @@ func parseSchema(b []byte) (Schema, error) {
 }
 
 func (t columnType) describe() ColumnSchema {
-	c := ColumnSchema{Map: t.Value.Type != "", Optional: t.Min != nil && *t.Min == 0}
-	if n, ok := t.Max.(float64); !c.Map && (t.Max == nil || ok && n == 1) {
-		c.Scalar = true
-	}
+	n, isNumber := t.Max.(float64)
+	c := ColumnSchema{Map: t.Value.Type != ""}
+	c.Scalar = !c.Map && (t.Max == nil || isNumber && n == 1)
+	c.Optional = c.Scalar && t.Min != nil && *t.Min == 0
 	switch {
 	case c.Map:
 		c.Default = mapPrefix + suffix
