@@ -44,13 +44,20 @@ forbid_services() {
 
 # Services of packages that were there before are not ours to touch.
 disable_services() {
-  command -v systemctl >/dev/null || return 0
-  local units
-  mapfile -t units < <(dpkg -L "$@" 2>/dev/null | sed -n 's|^\(/usr\)\{0,1\}/lib/systemd/system/\([^/@]*\.service\)$|\2|p' | grep -E '^(ov[ns]|openvswitch)' | sort -u)
-  [ ${#units[@]} -gt 0 ] || return 0
-  as_root systemctl disable --quiet "${units[@]}" || fail "cannot disable ${units[*]}"
-  # Without systemd as the first process nothing was started, and nothing can be stopped.
-  if [ -d /run/systemd/system ]; then as_root systemctl stop "${units[@]}"; fi
+  local files units scripts
+  files=$(dpkg -L "$@")
+  mapfile -t units < <(sed -nE 's#^(/usr)?/lib/systemd/system/((ov|openvswitch)[^/@]*\.service)$#\2#p' <<<"$files" | sort -u)
+  if [ ${#units[@]} -gt 0 ]; then
+    if command -v systemctl >/dev/null; then
+      as_root systemctl disable --quiet "${units[@]}"
+    else # packages enable units for a systemd that may come later
+      as_root env DPKG_MAINTSCRIPT_PACKAGE=ovn-central deb-systemd-helper disable "${units[@]}"
+    fi
+    if [ -d /run/systemd/system ]; then as_root systemctl stop "${units[@]}"; fi
+  fi
+  mapfile -t scripts < <(sed -nE 's#^/etc/init\.d/((ov|openvswitch).*)$#\1#p' <<<"$files")
+  local script
+  for script in "${scripts[@]}"; do as_root update-rc.d "$script" disable; done
 }
 
 check_go
