@@ -9,6 +9,8 @@ set -o errexit -o nounset -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 module=github.com/northbound-ovn/northbound
+models=io.kubeovn.v1.
+go_models=com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.
 boilerplate=hack/boilerplate.go.txt
 oldest_nb_version=7.0.0
 nb_schema=${1:-/usr/share/ovn/ovn-nb.ovsschema}
@@ -53,6 +55,10 @@ kube::codegen::gen_client \
   --applyconfig-openapi-schema "$schema" \
   --plural-exceptions Chassis:Chassis,VpcDns:VpcDnses,PodInterfaces:PodInterfaces \
   pkg/apis
+
+# The generator names models by Go package, but objects are looked up by the name that their type gives (OpenAPIModelName).
+grep --recursive --files-with-matches --fixed-strings "$go_models" pkg/generated/applyconfiguration |
+  xargs sed --in-place "s/${go_models//./\\.}/$models/g"
 
 nb_version=$(sed -n 's/^ *"version": "\(.*\)",$/\1/p' "$nb_schema" 2>/dev/null | head -n 1 || true)
 if [[ $nb_version == "$oldest_nb_version" ]]; then

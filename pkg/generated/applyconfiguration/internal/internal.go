@@ -23,7 +23,7 @@ func Parser() *typed.Parser {
 var parserOnce sync.Once
 var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ACL
+- name: io.kubeovn.v1.ACL
   map:
     fields:
     - name: action
@@ -42,19 +42,19 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 0
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Affinity
+- name: io.kubeovn.v1.Affinity
   map:
     fields:
     - name: nodeAffinity
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeAffinity
+        namedType: io.kubeovn.v1.NodeAffinity
     - name: podAffinity
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PodAffinity
+        namedType: io.kubeovn.v1.PodAffinity
     - name: podAntiAffinity
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PodAffinity
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.BFDPort
+        namedType: io.kubeovn.v1.PodAffinity
+- name: io.kubeovn.v1.BFDPort
   map:
     fields:
     - name: enabled
@@ -67,7 +67,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: nodeSelector
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.BFDPortStatus
+- name: io.kubeovn.v1.BFDPortStatus
   map:
     fields:
     - name: ip
@@ -82,7 +82,7 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Chassis
+- name: io.kubeovn.v1.Chassis
   map:
     fields:
     - name: apiVersion
@@ -97,13 +97,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ChassisSpec
+        namedType: io.kubeovn.v1.ChassisSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ChassisStatus
+        namedType: io.kubeovn.v1.ChassisStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ChassisSpec
+- name: io.kubeovn.v1.ChassisSpec
   map:
     fields:
     - name: chassisID
@@ -126,7 +126,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: hostname
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ChassisStatus
+- name: io.kubeovn.v1.ChassisStatus
   map:
     fields:
     - name: conditions
@@ -140,7 +140,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: heartbeatTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.CustomInterface
+- name: io.kubeovn.v1.CustomInterface
   map:
     fields:
     - name: interface
@@ -153,7 +153,7 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IP
+- name: io.kubeovn.v1.IP
   map:
     fields:
     - name: apiVersion
@@ -168,9 +168,9 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IPSpec
+        namedType: io.kubeovn.v1.IPSpec
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IPSpec
+- name: io.kubeovn.v1.IPSpec
   map:
     fields:
     - name: attachIps
@@ -240,7 +240,7 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesDnatRule
+- name: io.kubeovn.v1.IptablesDnatRule
   map:
     fields:
     - name: apiVersion
@@ -255,13 +255,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesDnatRuleSpec
+        namedType: io.kubeovn.v1.IptablesDnatRuleSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesDnatRuleStatus
+        namedType: io.kubeovn.v1.IptablesDnatRuleStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesDnatRuleSpec
+- name: io.kubeovn.v1.IptablesDnatRuleSpec
   map:
     fields:
     - name: eip
@@ -287,7 +287,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: type
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesDnatRuleStatus
+- name: io.kubeovn.v1.IptablesDnatRuleStatus
   map:
     fields:
     - name: conditions
@@ -329,7 +329,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: v6ip
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesEIP
+- name: io.kubeovn.v1.IptablesEIP
   map:
     fields:
     - name: apiVersion
@@ -344,13 +344,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesEIPSpec
+        namedType: io.kubeovn.v1.IptablesEIPSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesEIPStatus
+        namedType: io.kubeovn.v1.IptablesEIPStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesEIPSpec
+- name: io.kubeovn.v1.IptablesEIPSpec
   map:
     fields:
     - name: externalSubnet
@@ -375,7 +375,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: v6ip
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesEIPStatus
+- name: io.kubeovn.v1.IptablesEIPStatus
   map:
     fields:
     - name: conditions
@@ -402,7 +402,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: redo
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesFIPRule
+- name: io.kubeovn.v1.IptablesFIPRule
   map:
     fields:
     - name: apiVersion
@@ -417,13 +417,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesFIPRuleSpec
+        namedType: io.kubeovn.v1.IptablesFIPRuleSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesFIPRuleStatus
+        namedType: io.kubeovn.v1.IptablesFIPRuleStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesFIPRuleSpec
+- name: io.kubeovn.v1.IptablesFIPRuleSpec
   map:
     fields:
     - name: eip
@@ -434,7 +434,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesFIPRuleStatus
+- name: io.kubeovn.v1.IptablesFIPRuleStatus
   map:
     fields:
     - name: conditions
@@ -464,7 +464,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: v6ip
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesSnatRule
+- name: io.kubeovn.v1.IptablesSnatRule
   map:
     fields:
     - name: apiVersion
@@ -479,13 +479,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesSnatRuleSpec
+        namedType: io.kubeovn.v1.IptablesSnatRuleSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesSnatRuleStatus
+        namedType: io.kubeovn.v1.IptablesSnatRuleStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesSnatRuleSpec
+- name: io.kubeovn.v1.IptablesSnatRuleSpec
   map:
     fields:
     - name: eip
@@ -496,7 +496,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesSnatRuleStatus
+- name: io.kubeovn.v1.IptablesSnatRuleStatus
   map:
     fields:
     - name: conditions
@@ -526,7 +526,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: v6ip
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyMatch
+- name: io.kubeovn.v1.NatOutgoingPolicyMatch
   map:
     fields:
     - name: dstIPs
@@ -535,7 +535,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: srcIPs
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyRule
+- name: io.kubeovn.v1.NatOutgoingPolicyRule
   map:
     fields:
     - name: action
@@ -544,9 +544,9 @@ var schemaYAML = typed.YAMLObject(`types:
       default: ""
     - name: match
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyMatch
+        namedType: io.kubeovn.v1.NatOutgoingPolicyMatch
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyRuleStatus
+- name: io.kubeovn.v1.NatOutgoingPolicyRuleStatus
   map:
     fields:
     - name: action
@@ -555,34 +555,34 @@ var schemaYAML = typed.YAMLObject(`types:
       default: ""
     - name: match
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyMatch
+        namedType: io.kubeovn.v1.NatOutgoingPolicyMatch
       default: {}
     - name: ruleID
       type:
         scalar: string
       default: ""
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeAffinity
+- name: io.kubeovn.v1.NodeAffinity
   map:
     fields:
     - name: preferredDuringSchedulingIgnoredDuringExecution
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PreferredSchedulingTerm
+            namedType: io.kubeovn.v1.PreferredSchedulingTerm
           elementRelationship: atomic
     - name: requiredDuringSchedulingIgnoredDuringExecution
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelector
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelector
+        namedType: io.kubeovn.v1.NodeSelector
+- name: io.kubeovn.v1.NodeSelector
   map:
     fields:
     - name: nodeSelectorTerms
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelectorTerm
+            namedType: io.kubeovn.v1.NodeSelectorTerm
           elementRelationship: atomic
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelectorRequirement
+- name: io.kubeovn.v1.NodeSelectorRequirement
   map:
     fields:
     - name: key
@@ -599,22 +599,22 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelectorTerm
+- name: io.kubeovn.v1.NodeSelectorTerm
   map:
     fields:
     - name: matchExpressions
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelectorRequirement
+            namedType: io.kubeovn.v1.NodeSelectorRequirement
           elementRelationship: atomic
     - name: matchFields
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelectorRequirement
+            namedType: io.kubeovn.v1.NodeSelectorRequirement
           elementRelationship: atomic
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnDnatRule
+- name: io.kubeovn.v1.OvnDnatRule
   map:
     fields:
     - name: apiVersion
@@ -629,13 +629,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnDnatRuleSpec
+        namedType: io.kubeovn.v1.OvnDnatRuleSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnDnatRuleStatus
+        namedType: io.kubeovn.v1.OvnDnatRuleStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnDnatRuleSpec
+- name: io.kubeovn.v1.OvnDnatRuleSpec
   map:
     fields:
     - name: externalPort
@@ -669,7 +669,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vpc
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnDnatRuleStatus
+- name: io.kubeovn.v1.OvnDnatRuleStatus
   map:
     fields:
     - name: conditions
@@ -711,7 +711,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vpc
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnEip
+- name: io.kubeovn.v1.OvnEip
   map:
     fields:
     - name: apiVersion
@@ -726,13 +726,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnEipSpec
+        namedType: io.kubeovn.v1.OvnEipSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnEipStatus
+        namedType: io.kubeovn.v1.OvnEipStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnEipSpec
+- name: io.kubeovn.v1.OvnEipSpec
   map:
     fields:
     - name: externalSubnet
@@ -750,7 +750,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: v6Ip
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnEipStatus
+- name: io.kubeovn.v1.OvnEipStatus
   map:
     fields:
     - name: conditions
@@ -780,7 +780,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: v6Ip
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnFip
+- name: io.kubeovn.v1.OvnFip
   map:
     fields:
     - name: apiVersion
@@ -795,13 +795,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnFipSpec
+        namedType: io.kubeovn.v1.OvnFipSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnFipStatus
+        namedType: io.kubeovn.v1.OvnFipStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnFipSpec
+- name: io.kubeovn.v1.OvnFipSpec
   map:
     fields:
     - name: ipName
@@ -826,7 +826,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vpc
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnFipStatus
+- name: io.kubeovn.v1.OvnFipStatus
   map:
     fields:
     - name: conditions
@@ -859,7 +859,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vpc
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnSnatRule
+- name: io.kubeovn.v1.OvnSnatRule
   map:
     fields:
     - name: apiVersion
@@ -874,13 +874,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnSnatRuleSpec
+        namedType: io.kubeovn.v1.OvnSnatRuleSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnSnatRuleStatus
+        namedType: io.kubeovn.v1.OvnSnatRuleStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnSnatRuleSpec
+- name: io.kubeovn.v1.OvnSnatRuleSpec
   map:
     fields:
     - name: ipName
@@ -902,7 +902,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vpcSubnet
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnSnatRuleStatus
+- name: io.kubeovn.v1.OvnSnatRuleStatus
   map:
     fields:
     - name: conditions
@@ -932,22 +932,22 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vpc
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PodAffinity
+- name: io.kubeovn.v1.PodAffinity
   map:
     fields:
     - name: preferredDuringSchedulingIgnoredDuringExecution
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.WeightedPodAffinityTerm
+            namedType: io.kubeovn.v1.WeightedPodAffinityTerm
           elementRelationship: atomic
     - name: requiredDuringSchedulingIgnoredDuringExecution
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PodAffinityTerm
+            namedType: io.kubeovn.v1.PodAffinityTerm
           elementRelationship: atomic
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PodAffinityTerm
+- name: io.kubeovn.v1.PodAffinityTerm
   map:
     fields:
     - name: labelSelector
@@ -966,7 +966,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PolicyRoute
+- name: io.kubeovn.v1.PolicyRoute
   map:
     fields:
     - name: action
@@ -984,18 +984,18 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 0
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PreferredSchedulingTerm
+- name: io.kubeovn.v1.PreferredSchedulingTerm
   map:
     fields:
     - name: preference
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NodeSelectorTerm
+        namedType: io.kubeovn.v1.NodeSelectorTerm
       default: {}
     - name: weight
       type:
         scalar: numeric
       default: 0
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetwork
+- name: io.kubeovn.v1.ProviderNetwork
   map:
     fields:
     - name: apiVersion
@@ -1010,13 +1010,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetworkSpec
+        namedType: io.kubeovn.v1.ProviderNetworkSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetworkStatus
+        namedType: io.kubeovn.v1.ProviderNetworkStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetworkCondition
+- name: io.kubeovn.v1.ProviderNetworkCondition
   map:
     fields:
     - name: lastTransitionTime
@@ -1043,7 +1043,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetworkSpec
+- name: io.kubeovn.v1.ProviderNetworkSpec
   map:
     fields:
     - name: autoCreateVlanSubinterfaces
@@ -1054,7 +1054,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.CustomInterface
+            namedType: io.kubeovn.v1.CustomInterface
           elementRelationship: associative
           keys:
           - interface
@@ -1085,14 +1085,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetworkStatus
+- name: io.kubeovn.v1.ProviderNetworkStatus
   map:
     fields:
     - name: conditions
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetworkCondition
+            namedType: io.kubeovn.v1.ProviderNetworkCondition
           elementRelationship: associative
           keys:
           - node
@@ -1119,7 +1119,7 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.StaticRoute
+- name: io.kubeovn.v1.StaticRoute
   map:
     fields:
     - name: bfdId
@@ -1142,7 +1142,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: routeTable
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Subnet
+- name: io.kubeovn.v1.Subnet
   map:
     fields:
     - name: apiVersion
@@ -1157,20 +1157,20 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SubnetSpec
+        namedType: io.kubeovn.v1.SubnetSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SubnetStatus
+        namedType: io.kubeovn.v1.SubnetStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SubnetSpec
+- name: io.kubeovn.v1.SubnetSpec
   map:
     fields:
     - name: acls
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ACL
+            namedType: io.kubeovn.v1.ACL
           elementRelationship: atomic
     - name: allowEWTraffic
       type:
@@ -1283,7 +1283,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyRule
+            namedType: io.kubeovn.v1.NatOutgoingPolicyRule
           elementRelationship: atomic
     - name: nodeNetwork
       type:
@@ -1309,7 +1309,7 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
     - name: u2oFeatures
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.U2OFeatures
+        namedType: io.kubeovn.v1.U2OFeatures
     - name: u2oInterconnection
       type:
         scalar: boolean
@@ -1329,7 +1329,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vpc
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SubnetStatus
+- name: io.kubeovn.v1.SubnetStatus
   map:
     fields:
     - name: activateGateway
@@ -1362,7 +1362,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.NatOutgoingPolicyRuleStatus
+            namedType: io.kubeovn.v1.NatOutgoingPolicyRuleStatus
           elementRelationship: atomic
     - name: u2oInterconnectionIP
       type:
@@ -1408,7 +1408,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 0
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRule
+- name: io.kubeovn.v1.SwitchLBRule
   map:
     fields:
     - name: apiVersion
@@ -1423,13 +1423,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRuleSpec
+        namedType: io.kubeovn.v1.SwitchLBRuleSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRuleStatus
+        namedType: io.kubeovn.v1.SwitchLBRuleStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRulePort
+- name: io.kubeovn.v1.SwitchLBRulePort
   map:
     fields:
     - name: name
@@ -1446,7 +1446,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: targetPort
       type:
         scalar: numeric
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRuleSpec
+- name: io.kubeovn.v1.SwitchLBRuleSpec
   map:
     fields:
     - name: endpoints
@@ -1463,7 +1463,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRulePort
+            namedType: io.kubeovn.v1.SwitchLBRulePort
           elementRelationship: associative
           keys:
           - port
@@ -1481,7 +1481,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRuleStatus
+- name: io.kubeovn.v1.SwitchLBRuleStatus
   map:
     fields:
     - name: conditions
@@ -1498,7 +1498,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: service
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Toleration
+- name: io.kubeovn.v1.Toleration
   map:
     fields:
     - name: effect
@@ -1516,14 +1516,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: value
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.U2OFeatures
+- name: io.kubeovn.v1.U2OFeatures
   map:
     fields:
     - name: overlayOnlyRouting
       type:
         scalar: boolean
       default: false
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Vip
+- name: io.kubeovn.v1.Vip
   map:
     fields:
     - name: apiVersion
@@ -1538,13 +1538,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VipSpec
+        namedType: io.kubeovn.v1.VipSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VipStatus
+        namedType: io.kubeovn.v1.VipStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VipSpec
+- name: io.kubeovn.v1.VipSpec
   map:
     fields:
     - name: attachSubnets
@@ -1579,7 +1579,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: v6ip
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VipStatus
+- name: io.kubeovn.v1.VipStatus
   map:
     fields:
     - name: conditions
@@ -1612,7 +1612,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: v6ip
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Vlan
+- name: io.kubeovn.v1.Vlan
   map:
     fields:
     - name: apiVersion
@@ -1627,13 +1627,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VlanSpec
+        namedType: io.kubeovn.v1.VlanSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VlanStatus
+        namedType: io.kubeovn.v1.VlanStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VlanSpec
+- name: io.kubeovn.v1.VlanSpec
   map:
     fields:
     - name: id
@@ -1650,7 +1650,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vlanId
       type:
         scalar: numeric
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VlanStatus
+- name: io.kubeovn.v1.VlanStatus
   map:
     fields:
     - name: conditions
@@ -1671,7 +1671,7 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Vpc
+- name: io.kubeovn.v1.Vpc
   map:
     fields:
     - name: apiVersion
@@ -1686,13 +1686,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcSpec
+        namedType: io.kubeovn.v1.VpcSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcStatus
+        namedType: io.kubeovn.v1.VpcStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcBgpSpeaker
+- name: io.kubeovn.v1.VpcBgpSpeaker
   map:
     fields:
     - name: asn
@@ -1730,7 +1730,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: routerId
       type:
         scalar: string
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcDns
+- name: io.kubeovn.v1.VpcDns
   map:
     fields:
     - name: apiVersion
@@ -1745,13 +1745,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcDnsSpec
+        namedType: io.kubeovn.v1.VpcDnsSpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcDnsStatus
+        namedType: io.kubeovn.v1.VpcDnsStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcDnsSpec
+- name: io.kubeovn.v1.VpcDnsSpec
   map:
     fields:
     - name: corefile
@@ -1768,7 +1768,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcDnsStatus
+- name: io.kubeovn.v1.VpcDnsStatus
   map:
     fields:
     - name: active
@@ -1783,7 +1783,7 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGateway
+- name: io.kubeovn.v1.VpcNatGateway
   map:
     fields:
     - name: apiVersion
@@ -1798,13 +1798,13 @@ var schemaYAML = typed.YAMLObject(`types:
       default: {}
     - name: spec
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewaySpec
+        namedType: io.kubeovn.v1.VpcNatGatewaySpec
       default: {}
     - name: status
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayStatus
+        namedType: io.kubeovn.v1.VpcNatGatewayStatus
       default: {}
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayBFD
+- name: io.kubeovn.v1.VpcNatGatewayBFD
   map:
     fields:
     - name: enabled
@@ -1820,7 +1820,7 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: multiplier
       type:
         scalar: numeric
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayRoute
+- name: io.kubeovn.v1.VpcNatGatewayRoute
   map:
     fields:
     - name: cidr
@@ -1831,12 +1831,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewaySpec
+- name: io.kubeovn.v1.VpcNatGatewaySpec
   map:
     fields:
     - name: affinity
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Affinity
+        namedType: io.kubeovn.v1.Affinity
     - name: annotations
       type:
         map:
@@ -1844,10 +1844,10 @@ var schemaYAML = typed.YAMLObject(`types:
             scalar: string
     - name: bfd
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayBFD
+        namedType: io.kubeovn.v1.VpcNatGatewayBFD
     - name: bgpSpeaker
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcBgpSpeaker
+        namedType: io.kubeovn.v1.VpcBgpSpeaker
     - name: externalSubnets
       type:
         list:
@@ -1886,7 +1886,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayRoute
+            namedType: io.kubeovn.v1.VpcNatGatewayRoute
           elementRelationship: atomic
     - name: selector
       type:
@@ -1902,18 +1902,18 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Toleration
+            namedType: io.kubeovn.v1.Toleration
           elementRelationship: atomic
     - name: vpc
       type:
         scalar: string
       default: ""
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayStatus
+- name: io.kubeovn.v1.VpcNatGatewayStatus
   map:
     fields:
     - name: affinity
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Affinity
+        namedType: io.kubeovn.v1.Affinity
     - name: conditions
       type:
         list:
@@ -1963,12 +1963,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Toleration
+            namedType: io.kubeovn.v1.Toleration
           elementRelationship: atomic
     - name: workload
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayWorkload
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGatewayWorkload
+        namedType: io.kubeovn.v1.VpcNatGatewayWorkload
+- name: io.kubeovn.v1.VpcNatGatewayWorkload
   map:
     fields:
     - name: apiVersion
@@ -1986,7 +1986,7 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcPeering
+- name: io.kubeovn.v1.VpcPeering
   map:
     fields:
     - name: localConnectIP
@@ -1997,12 +1997,12 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: ""
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcSpec
+- name: io.kubeovn.v1.VpcSpec
   map:
     fields:
     - name: bfdPort
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.BFDPort
+        namedType: io.kubeovn.v1.BFDPort
     - name: defaultSubnet
       type:
         scalar: string
@@ -2030,28 +2030,28 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PolicyRoute
+            namedType: io.kubeovn.v1.PolicyRoute
           elementRelationship: atomic
     - name: staticRoutes
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.StaticRoute
+            namedType: io.kubeovn.v1.StaticRoute
           elementRelationship: atomic
     - name: vpcPeerings
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcPeering
+            namedType: io.kubeovn.v1.VpcPeering
           elementRelationship: associative
           keys:
           - remoteVpc
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcStatus
+- name: io.kubeovn.v1.VpcStatus
   map:
     fields:
     - name: bfdPort
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.BFDPortStatus
+        namedType: io.kubeovn.v1.BFDPortStatus
       default: {}
     - name: conditions
       type:
@@ -2091,7 +2091,7 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         list:
           elementType:
-            namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.StaticRoute
+            namedType: io.kubeovn.v1.StaticRoute
           elementRelationship: atomic
     - name: sctpLoadBalancer
       type:
@@ -2133,12 +2133,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
-- name: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.WeightedPodAffinityTerm
+- name: io.kubeovn.v1.WeightedPodAffinityTerm
   map:
     fields:
     - name: podAffinityTerm
       type:
-        namedType: com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.PodAffinityTerm
+        namedType: io.kubeovn.v1.PodAffinityTerm
       default: {}
     - name: weight
       type:

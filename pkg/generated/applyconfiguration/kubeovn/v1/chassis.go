@@ -45,7 +45,7 @@ func Chassis(name string) *ChassisApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractChassisFrom(chassis *kubeovnv1.Chassis, fieldManager string, subresource string) (*ChassisApplyConfiguration, error) {
 	b := &ChassisApplyConfiguration{}
-	err := managedfields.ExtractInto(chassis, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Chassis"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(chassis, internal.Parser().Type("io.kubeovn.v1.Chassis"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func IP(name string) *IPApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractIPFrom(iP *kubeovnv1.IP, fieldManager string, subresource string) (*IPApplyConfiguration, error) {
 	b := &IPApplyConfiguration{}
-	err := managedfields.ExtractInto(iP, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IP"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(iP, internal.Parser().Type("io.kubeovn.v1.IP"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func IptablesDnatRule(name string) *IptablesDnatRuleApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractIptablesDnatRuleFrom(iptablesDnatRule *kubeovnv1.IptablesDnatRule, fieldManager string, subresource string) (*IptablesDnatRuleApplyConfiguration, error) {
 	b := &IptablesDnatRuleApplyConfiguration{}
-	err := managedfields.ExtractInto(iptablesDnatRule, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesDnatRule"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(iptablesDnatRule, internal.Parser().Type("io.kubeovn.v1.IptablesDnatRule"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

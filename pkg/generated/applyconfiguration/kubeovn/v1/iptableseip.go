@@ -44,7 +44,7 @@ func IptablesEIP(name string) *IptablesEIPApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractIptablesEIPFrom(iptablesEIP *kubeovnv1.IptablesEIP, fieldManager string, subresource string) (*IptablesEIPApplyConfiguration, error) {
 	b := &IptablesEIPApplyConfiguration{}
-	err := managedfields.ExtractInto(iptablesEIP, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesEIP"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(iptablesEIP, internal.Parser().Type("io.kubeovn.v1.IptablesEIP"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

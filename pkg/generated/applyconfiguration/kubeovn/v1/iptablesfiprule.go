@@ -45,7 +45,7 @@ func IptablesFIPRule(name string) *IptablesFIPRuleApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractIptablesFIPRuleFrom(iptablesFIPRule *kubeovnv1.IptablesFIPRule, fieldManager string, subresource string) (*IptablesFIPRuleApplyConfiguration, error) {
 	b := &IptablesFIPRuleApplyConfiguration{}
-	err := managedfields.ExtractInto(iptablesFIPRule, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesFIPRule"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(iptablesFIPRule, internal.Parser().Type("io.kubeovn.v1.IptablesFIPRule"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

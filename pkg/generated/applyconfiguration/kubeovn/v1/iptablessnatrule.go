@@ -45,7 +45,7 @@ func IptablesSnatRule(name string) *IptablesSnatRuleApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractIptablesSnatRuleFrom(iptablesSnatRule *kubeovnv1.IptablesSnatRule, fieldManager string, subresource string) (*IptablesSnatRuleApplyConfiguration, error) {
 	b := &IptablesSnatRuleApplyConfiguration{}
-	err := managedfields.ExtractInto(iptablesSnatRule, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.IptablesSnatRule"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(iptablesSnatRule, internal.Parser().Type("io.kubeovn.v1.IptablesSnatRule"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func OvnDnatRule(name string) *OvnDnatRuleApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractOvnDnatRuleFrom(ovnDnatRule *kubeovnv1.OvnDnatRule, fieldManager string, subresource string) (*OvnDnatRuleApplyConfiguration, error) {
 	b := &OvnDnatRuleApplyConfiguration{}
-	err := managedfields.ExtractInto(ovnDnatRule, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnDnatRule"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(ovnDnatRule, internal.Parser().Type("io.kubeovn.v1.OvnDnatRule"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func OvnEip(name string) *OvnEipApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractOvnEipFrom(ovnEip *kubeovnv1.OvnEip, fieldManager string, subresource string) (*OvnEipApplyConfiguration, error) {
 	b := &OvnEipApplyConfiguration{}
-	err := managedfields.ExtractInto(ovnEip, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnEip"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(ovnEip, internal.Parser().Type("io.kubeovn.v1.OvnEip"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func OvnFip(name string) *OvnFipApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractOvnFipFrom(ovnFip *kubeovnv1.OvnFip, fieldManager string, subresource string) (*OvnFipApplyConfiguration, error) {
 	b := &OvnFipApplyConfiguration{}
-	err := managedfields.ExtractInto(ovnFip, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnFip"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(ovnFip, internal.Parser().Type("io.kubeovn.v1.OvnFip"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

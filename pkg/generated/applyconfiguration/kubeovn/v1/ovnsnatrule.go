@@ -44,7 +44,7 @@ func OvnSnatRule(name string) *OvnSnatRuleApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractOvnSnatRuleFrom(ovnSnatRule *kubeovnv1.OvnSnatRule, fieldManager string, subresource string) (*OvnSnatRuleApplyConfiguration, error) {
 	b := &OvnSnatRuleApplyConfiguration{}
-	err := managedfields.ExtractInto(ovnSnatRule, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.OvnSnatRule"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(ovnSnatRule, internal.Parser().Type("io.kubeovn.v1.OvnSnatRule"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func ProviderNetwork(name string) *ProviderNetworkApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractProviderNetworkFrom(providerNetwork *kubeovnv1.ProviderNetwork, fieldManager string, subresource string) (*ProviderNetworkApplyConfiguration, error) {
 	b := &ProviderNetworkApplyConfiguration{}
-	err := managedfields.ExtractInto(providerNetwork, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.ProviderNetwork"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(providerNetwork, internal.Parser().Type("io.kubeovn.v1.ProviderNetwork"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func Subnet(name string) *SubnetApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractSubnetFrom(subnet *kubeovnv1.Subnet, fieldManager string, subresource string) (*SubnetApplyConfiguration, error) {
 	b := &SubnetApplyConfiguration{}
-	err := managedfields.ExtractInto(subnet, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Subnet"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(subnet, internal.Parser().Type("io.kubeovn.v1.Subnet"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

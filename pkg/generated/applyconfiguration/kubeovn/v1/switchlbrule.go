@@ -44,7 +44,7 @@ func SwitchLBRule(name string) *SwitchLBRuleApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractSwitchLBRuleFrom(switchLBRule *kubeovnv1.SwitchLBRule, fieldManager string, subresource string) (*SwitchLBRuleApplyConfiguration, error) {
 	b := &SwitchLBRuleApplyConfiguration{}
-	err := managedfields.ExtractInto(switchLBRule, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.SwitchLBRule"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(switchLBRule, internal.Parser().Type("io.kubeovn.v1.SwitchLBRule"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

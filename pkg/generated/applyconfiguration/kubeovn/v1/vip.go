@@ -46,7 +46,7 @@ func Vip(name string) *VipApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractVipFrom(vip *kubeovnv1.Vip, fieldManager string, subresource string) (*VipApplyConfiguration, error) {
 	b := &VipApplyConfiguration{}
-	err := managedfields.ExtractInto(vip, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Vip"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(vip, internal.Parser().Type("io.kubeovn.v1.Vip"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

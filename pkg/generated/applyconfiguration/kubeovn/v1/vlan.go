@@ -44,7 +44,7 @@ func Vlan(name string) *VlanApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractVlanFrom(vlan *kubeovnv1.Vlan, fieldManager string, subresource string) (*VlanApplyConfiguration, error) {
 	b := &VlanApplyConfiguration{}
-	err := managedfields.ExtractInto(vlan, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Vlan"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(vlan, internal.Parser().Type("io.kubeovn.v1.Vlan"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func Vpc(name string) *VpcApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractVpcFrom(vpc *kubeovnv1.Vpc, fieldManager string, subresource string) (*VpcApplyConfiguration, error) {
 	b := &VpcApplyConfiguration{}
-	err := managedfields.ExtractInto(vpc, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.Vpc"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(vpc, internal.Parser().Type("io.kubeovn.v1.Vpc"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

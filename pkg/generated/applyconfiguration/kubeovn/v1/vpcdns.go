@@ -45,7 +45,7 @@ func VpcDns(name string) *VpcDnsApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractVpcDnsFrom(vpcDns *kubeovnv1.VpcDns, fieldManager string, subresource string) (*VpcDnsApplyConfiguration, error) {
 	b := &VpcDnsApplyConfiguration{}
-	err := managedfields.ExtractInto(vpcDns, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcDns"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(vpcDns, internal.Parser().Type("io.kubeovn.v1.VpcDns"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func VpcNatGateway(name string) *VpcNatGatewayApplyConfiguration {
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractVpcNatGatewayFrom(vpcNatGateway *kubeovnv1.VpcNatGateway, fieldManager string, subresource string) (*VpcNatGatewayApplyConfiguration, error) {
 	b := &VpcNatGatewayApplyConfiguration{}
-	err := managedfields.ExtractInto(vpcNatGateway, internal.Parser().Type("com.github.northbound-ovn.northbound.pkg.apis.kubeovn.v1.VpcNatGateway"), fieldManager, b, subresource)
+	err := managedfields.ExtractInto(vpcNatGateway, internal.Parser().Type("io.kubeovn.v1.VpcNatGateway"), fieldManager, b, subresource)
 	if err != nil {
 		return nil, err
 	}
