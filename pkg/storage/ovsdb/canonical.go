@@ -61,52 +61,47 @@ func canonicalMap(body string) (Value, error) {
 }
 
 // isCanonical reports whether s is a value in canonical notation. It may say no to one that is, never yes to one that is not.
-func isCanonical[T text](s T) bool {
-	if len(s) == 0 {
-		return false
+func isCanonical[T text](s T) bool { return len(s) > 0 && canonicalEnd(s, 0) == len(s) }
+
+// canonicalEnd returns the index behind the value at s[i] if its notation is certainly canonical, otherwise -1.
+func canonicalEnd[T text](s T, i int) int {
+	isMap := hasPrefix(s, i, mapPrefix)
+	if !isMap && !hasPrefix(s, i, setPrefix) {
+		return atomEnd(s, i)
 	}
-	if s[0] != '[' {
-		end, plain := atomEnd(s, 0)
-		return plain && end == len(s)
-	}
-	if hasPrefix(s, 0, uuidPrefix) {
-		end, plain := atomEnd(s, 0)
-		return plain && end == len(s)
-	}
-	isMap := hasPrefix(s, 0, mapPrefix)
-	if !isMap && !hasPrefix(s, 0, setPrefix) {
-		return false
-	}
-	i, members := len(setPrefix), 0
+	i += len(setPrefix)
 	if hasPrefix(s, i, suffix) {
-		return i+len(suffix) == len(s)
+		return i + len(suffix)
 	}
-	for last, lastEnd := 0, 0; ; members++ {
+	for members, last, lastEnd := 0, 0, 0; ; members++ {
 		if isMap {
 			if i >= len(s) || s[i] != '[' {
-				return false
+				return -1
 			}
 			i++
 		}
-		end, plain := atomEnd(s, i)
-		if !plain || members > 0 && !ascending(s[last:lastEnd], s[i:end]) {
-			return false
+		end := atomEnd(s, i)
+		if end < 0 || members > 0 && !ascending(s[last:lastEnd], s[i:end]) {
+			return -1
 		}
 		last, lastEnd = i, end
 		if isMap {
 			if end >= len(s) || s[end] != ',' {
-				return false
+				return -1
 			}
-			if end, plain = atomEnd(s, end+1); !plain || end >= len(s) || s[end] != ']' {
-				return false
+			if end = atomEnd(s, end+1); end < 0 || end >= len(s) || s[end] != ']' {
+				return -1
 			}
 			end++
 		}
 		if hasPrefix(s, end, suffix) {
-			return end+len(suffix) == len(s) && (isMap || members > 0)
+			if members == 0 && !isMap {
+				return -1 // a set of one
+			}
+			return end + len(suffix)
 		}
 		if end >= len(s) || s[end] != ',' {
-			return false
+			return -1
 		}
 		i = end + 1
 	}
@@ -116,42 +111,41 @@ func hasPrefix[T text](s T, i int, prefix string) bool {
 	return len(s)-i >= len(prefix) && string(s[i:i+len(prefix)]) == prefix
 }
 
-// atomEnd returns the index behind the atom at s[i], and whether its notation is certainly canonical.
-func atomEnd[T text](s T, i int) (end int, plain bool) {
+// atomEnd returns the index behind the atom at s[i] if its notation is certainly canonical, otherwise -1.
+func atomEnd[T text](s T, i int) int {
 	if i >= len(s) {
-		return -1, false
+		return -1
 	}
 	switch s[i] {
 	case '[':
 		if !hasPrefix(s, i, uuidPrefix) || !hasPrefix(s, i+refLen-2, `"]`) {
-			return -1, false
+			return -1
 		}
-		for _, c := range []byte(s[i+len(uuidPrefix) : i+refLen-2]) {
-			if c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-				return -1, false
+		for j := i + len(uuidPrefix); j < i+refLen-2; j++ {
+			if c := s[j]; c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+				return -1
 			}
 		}
-		return i + refLen, true
+		return i + refLen
 	case '"':
 		for i++; i < len(s); i++ {
 			switch c := s[i]; {
 			case c == '"':
-				return i + 1, true
+				return i + 1
 			case c == '\\':
 				// The server writes \u for control characters only: rare enough for the slow way.
 				if i++; i >= len(s) || !isShortEscape(s[i]) {
-					return -1, false
+					return -1
 				}
 			case c < 0x20:
-				return -1, false
+				return -1
 			}
 		}
-		return -1, false
+		return -1
 	case '{':
-		return -1, false
+		return -1
 	}
-	end = valueEnd(s, i)
-	return end, end > 0
+	return valueEnd(s, i)
 }
 
 // isShortEscape reports whether the canonical notation has the escape of a backslash and c.
@@ -217,6 +211,9 @@ func normalize(s string) (string, bool) {
 // compareAtoms orders atoms as the server does: strings by content (strcmp), so that the order does not depend on escapes,
 // numbers by value, references by UUID.
 func compareAtoms(a, b string) int {
+	if a != "" && b != "" && a[0] == '[' && b[0] == '[' {
+		return strings.Compare(a, b)
+	}
 	x, xs := unquote(a)
 	y, ys := unquote(b)
 	if xs && ys {

@@ -99,15 +99,18 @@ func (s *scanner) uuid() UUID {
 
 // value consumes the value of a column.
 func (s *scanner) value() Value {
+	s.peek()
+	if end := canonicalEnd(s.b, s.i); end > 0 {
+		v := Value(s.b[s.i:end])
+		s.i = end
+		return v
+	}
 	raw := s.skip()
 	if s.err != nil {
 		return ""
 	}
-	if isCanonical(raw) {
-		return Value(raw)
-	}
 	v, err := Canonical(string(raw))
-	if err != nil && s.err == nil {
+	if err != nil {
 		s.err = err
 	}
 	return v
