@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/cli/globalflag"
@@ -16,6 +17,7 @@ import (
 
 // NewCommand is the command northbound-apiserver. It serves until ctx ends.
 func NewCommand(ctx context.Context) *cobra.Command {
+	utilruntime.Must(logsapi.AddFeatureGates(utilfeature.DefaultMutableFeatureGate))
 	o := NewOptions()
 	cmd := &cobra.Command{
 		Use:   "northbound-apiserver",

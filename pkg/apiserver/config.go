@@ -64,13 +64,14 @@ func (o *Options) applyStandalone(config *genericapiserver.RecommendedConfig, di
 	if err != nil {
 		return err
 	}
+	if err := o.Serving.ApplyTo(config); err != nil {
+		return err
+	}
+	// After ApplyTo, which without options for them takes authentication and authorization away.
 	if config.Authentication.Authenticator, err = standalone.NewAuthenticator(ca, o.Standalone.TokenFile); err != nil {
 		return err
 	}
 	if config.Authorization.Authorizer, err = standalone.NewAuthorizer(o.Standalone.PolicyFile); err != nil {
-		return err
-	}
-	if err := o.Serving.ApplyTo(config); err != nil {
 		return err
 	}
 	if err := config.Authentication.ApplyClientCert(ca, config.SecureServing); err != nil {
