@@ -124,10 +124,10 @@ func conflict(ip *v1.IP, why string) error {
 	return apierrors.NewConflict(v1.Resource("ips"), ip.Name, errors.New(why))
 }
 
-// at names the interface of the request in an error about its IP.
+// at names the interface of the request in an error about its IP; errors that are not about the IP stay as they are.
 func at(i int, err error) error {
 	var status *apierrors.StatusError
-	if !errors.As(err, &status) {
+	if !errors.As(err, &status) || !apierrors.IsInvalid(err) && !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
 		return err
 	}
 	prefix := specPath.Child("interfaces").Index(i).String()

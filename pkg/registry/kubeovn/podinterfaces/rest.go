@@ -2,12 +2,14 @@ package podinterfaces
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/rest"
+	storeerrors "k8s.io/apiserver/pkg/storage/errors"
 	"k8s.io/apiserver/pkg/util/dryrun"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
@@ -18,9 +20,8 @@ import (
 // Batch is what the request needs of the engine.
 type Batch interface {
 	// CreateAll writes all objects or none, in one transaction, and returns them as they are stored. An object without a
-	// resource version is created (AlreadyExists when there is one of its name); one with a resource version replaces
-	// the stored object of that version (Conflict when it has another). An error names the index of the object that it
-	// is about. When it returns, View holds what it wrote, or what it met.
+	// resource version is created; one with a resource version replaces the stored object of that version. The refusal of one
+	// of several objects is a *storage.BatchError. When it returns, View holds what it wrote, or what it met.
 	CreateAll(ctx context.Context, objs []storage.Object, dryRun bool) ([]storage.Object, error)
 	// View returns a snapshot.
 	View() storage.View
@@ -83,17 +84,35 @@ func (r *REST) Create(ctx context.Context, obj runtime.Object, validateCreate re
 		if err == nil {
 			return req, nil
 		}
-		if _, raced := err.(*racedError); !raced {
+		raced, again := err.(*racedError)
+		switch {
+		case !again:
 			return nil, err
-		}
-		if attempt == attempts {
-			return nil, err.(*racedError).error
+		case attempt == attempts:
+			return nil, raced.error
 		}
 	}
 }
 
 // racedError is a refusal that says no more than that the snapshot of the attempt was old.
 type racedError struct{ error }
+
+// refusal is the error about a write as one about the interface that it was for; places are the writes' indexes in ips.
+func refusal(err error, places []int, ips []*v1.IP) error {
+	place := places[0]
+	var batch *storage.BatchError
+	switch {
+	case errors.As(err, &batch):
+		place, err = places[batch.Index], batch.Err
+	case len(places) > 1:
+		return err // of the database, not of an object
+	}
+	err = storeerrors.InterpretCreateError(err, v1.Resource("ips"), ips[place].Name)
+	if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
+		return &racedError{at(place, err)}
+	}
+	return at(place, err)
+}
 
 func (r *REST) create(ctx context.Context, req *v1.PodInterfaces, dryRun bool) error {
 	v := r.batch.View()
@@ -116,11 +135,8 @@ func (r *REST) create(ctx context.Context, req *v1.PodInterfaces, dryRun bool) e
 	}
 	if len(writes) > 0 {
 		stored, err := r.batch.CreateAll(ctx, writes, dryRun)
-		switch {
-		case apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err):
-			return &racedError{err}
-		case err != nil:
-			return err
+		if err != nil {
+			return refusal(err, places, ips)
 		}
 		for i, place := range places {
 			ips[place] = stored[i].(*v1.IP)
