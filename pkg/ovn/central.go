@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -49,6 +50,7 @@ type Central struct {
 	env       []string
 	logger    klog.Logger
 	spawner   *spawner
+	lock      *os.File
 	processes []*process // in the order of their start; the first is the Northbound database
 
 	ctx    context.Context // ends when Stop begins
@@ -87,13 +89,31 @@ func Start(ctx context.Context, config Config) (*Central, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err
 	}
-	c := &Central{config: config, logger: klog.FromContext(ctx), done: make(chan struct{}), spawner: newSpawner()}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &Central{config: config, logger: klog.FromContext(ctx), done: make(chan struct{}), spawner: newSpawner(), lock: lock}
 	c.env = c.environment()
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := c.startAll(ctx); err != nil {
 		return nil, errors.Join(err, c.Stop())
 	}
 	return c, nil
+}
+
+// lockDir keeps a second Central out of the directory: it would talk to the processes of the first. The lock ends with
+// the file's closing, or with the process.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("directory %s is in use by another process: %w", dir, err)
+	}
+	return f, nil
 }
 
 // environment keeps the programs from looking outside of the directory.
@@ -195,6 +215,7 @@ func (c *Central) Stop() error {
 			c.stopErr = errors.Join(c.stopErr, c.processes[i].stop())
 		}
 		c.spawner.close()
+		c.stopErr = errors.Join(c.stopErr, c.lock.Close())
 		c.finish(nil)
 	})
 	return c.stopErr
@@ -235,7 +256,7 @@ func (c *Central) restart(p *process, err error) {
 			return
 		case <-time.After(pause):
 		}
-		if err = c.startAgain(c.ctx, p); err == nil {
+		if err = c.startAgain(c.ctx, p); err == nil || c.ctx.Err() != nil {
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
 )
@@ -76,7 +77,7 @@ func (c *Central) upgrade(ctx context.Context, d database, address string) error
 	if err != nil || !newer {
 		return err
 	}
-	c.logger.Info("Converting an OVN database to the installed schema", "database", d.title, "from", current, "to", installed)
+	c.logger.Info("Converting an OVN database to the installed schema", "database", d.title, "from", strings.TrimSpace(current), "to", strings.TrimSpace(installed))
 	_, err = in.run(ctx, c.env, "ovsdb-client", "convert", address, d.schema)
 	return err
 }

@@ -36,7 +36,7 @@ func NBArgs(args ...string) Option {
 // written to the test's.
 func NB(t testing.TB, opts ...Option) *ovn.Central {
 	t.Helper()
-	config := ovn.Config{Dir: dir(t)}
+	config := ovn.Config{Dir: Dir(t)}
 	for _, o := range opts {
 		o(&config)
 	}
@@ -60,8 +60,8 @@ func NB(t testing.TB, opts ...Option) *ovn.Central {
 	return c
 }
 
-// dir is like t.TempDir, whose paths are too long for sockets.
-func dir(t testing.TB) string {
+// Dir is like t.TempDir, whose paths are too long for sockets.
+func Dir(t testing.TB) string {
 	parent := os.TempDir()
 	if len(parent) > 40 {
 		parent = "/tmp"

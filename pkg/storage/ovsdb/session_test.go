@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -590,7 +591,7 @@ func TestASchemaConversionEndsTheSession(t *testing.T) {
 	c := ovntest.NB(t)
 	s := ovntest.Dial(t, c.NBAddress())
 	monitor(t, s, "")
-	in, err := ovn.Find("")
+	in, err := ovn.Find(os.Getenv(ovn.VersionEnv))
 	if err != nil {
 		t.Fatal(err)
 	}
