@@ -88,9 +88,13 @@ func (n *network) must(objects ...storage.Object) {
 	}
 }
 
+// clusterScope is the context of a request for a cluster-scoped resource.
+func (n *network) clusterScope() context.Context {
+	return genericapirequest.WithNamespace(n.Context(), metav1.NamespaceNone)
+}
+
 func (n *network) post(req *v1.PodInterfaces, dryRun ...string) (*v1.PodInterfaces, error) {
-	ctx := genericapirequest.WithNamespace(n.Context(), metav1.NamespaceNone)
-	out, err := n.rest.Create(ctx, req, nil, &metav1.CreateOptions{DryRun: dryRun})
+	out, err := n.rest.Create(n.clusterScope(), req, nil, &metav1.CreateOptions{DryRun: dryRun})
 	if err != nil {
 		return nil, err
 	}
@@ -284,7 +288,7 @@ func TestAdmissionSeesTheRequest(t *testing.T) {
 	refuse := func(_ context.Context, obj runtime.Object) error {
 		return apierrors.NewForbidden(v1.Resource("podinterfaces"), obj.(*v1.PodInterfaces).Spec.NodeName, nil)
 	}
-	_, err := n.rest.Create(t.Context(), request("web", "u1", v1.PodInterface{Subnet: "main"}), refuse, &metav1.CreateOptions{})
+	_, err := n.rest.Create(n.clusterScope(), request("web", "u1", v1.PodInterface{Subnet: "main"}), refuse, &metav1.CreateOptions{})
 	if !apierrors.IsForbidden(err) || len(n.ips()) > 0 {
 		t.Errorf("got %v and IPs %v, want a refusal", err, n.ips())
 	}
@@ -318,7 +322,7 @@ func TestPrepareTakesOver(t *testing.T) {
 			t.Fatal(errs)
 		}
 		stored, _ := storage.Get[*v1.IP](v, "ips", ips[0].Name)
-		write, _, err := n.rest.prepare(t.Context(), v, ips[0])
+		write, _, err := n.rest.prepare(n.clusterScope(), v, ips[0])
 		if test.want != "" {
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%s of type %q: got %v, want an error with %q", test.pod, test.podType, err, test.want)
