@@ -163,7 +163,7 @@ func (p *page) read(ctx context.Context, objects *btree.BTree[*entry], from, pre
 func (p *page) take(ctx context.Context, e *entry, all bool) error {
 	obj, _, err := p.s.object(ctx, e)
 	if err != nil {
-		if !storage.IsCorruptObject(err) || !utilfeature.DefaultFeatureGate.Enabled(features.AllowUnsafeMalformedObjectDeletion) {
+		if !storage.IsCorruptObject(err) {
 			return err
 		}
 		if p.corrupt = append(p.corrupt, err); len(p.corrupt) >= maxCorrupt {
@@ -208,11 +208,12 @@ func (p *page) abort(reason error) error {
 	}}
 }
 
-// corrupt classifies why an object cannot be read: what is stored is wrong, or the attempt to read it failed.
+// corrupt classifies why an object cannot be read: what is stored is wrong, which unsafe deletion can mend where it is enabled,
+// or the attempt to read it failed.
 func (s *store) corrupt(e *entry, err error) error {
 	var corrupt *CorruptError
-	if errors.As(err, &corrupt) {
+	if errors.As(err, &corrupt) && utilfeature.DefaultFeatureGate.Enabled(features.AllowUnsafeMalformedObjectDeletion) {
 		return storage.NewCorruptObjError(e.key, err)
 	}
-	return storage.NewInternalError(fmt.Errorf("unable to read key %q: %w", e.key, err))
+	return storage.NewInternalError(fmt.Errorf("unable to transform key %q: %w", e.key, err))
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -139,7 +140,7 @@ func (s *store) Create(ctx context.Context, key string, obj, out runtime.Object,
 	if err := s.e.submit(newRequest(ctx, w)); err != nil {
 		return err
 	}
-	return s.result(ctx, w.out, out)
+	return s.result(w.out, out)
 }
 
 // storable returns an object as the engine stores it: without a resource version.
@@ -161,19 +162,15 @@ func (s *store) expiry(ttl uint64) int64 {
 	return s.e.opts.Clock.Now().Unix() + int64(ttl)
 }
 
-// result answers a write. Readers share the stored object, therefore the copy.
-func (s *store) result(ctx context.Context, e *entry, out runtime.Object) error {
+// result answers a write with what was stored. Readers share the stored object, therefore the copy.
+func (s *store) result(e *entry, out runtime.Object) error {
 	if out == nil {
 		return nil
 	}
-	if e.deleted && s.e.opts.Transformer != nil {
-		return copyInto(out, e.obj, true)
+	if e.obj == nil {
+		return s.corrupt(e, e.err)
 	}
-	obj, _, err := s.object(ctx, e)
-	if err != nil {
-		return err
-	}
-	return copyInto(out, obj, true)
+	return copyInto(out, e.obj, true)
 }
 
 // Get implements storage.Interface.
@@ -281,7 +278,7 @@ func (s *store) tryUpdate(ctx context.Context, e *entry, key string, destination
 	if err != nil {
 		return true, err
 	}
-	if e != nil && !stale && ttl == nil && sameContent(object, stored) {
+	if e != nil && !stale && ttl == nil && s.unchanged(ctx, e, object, stored) {
 		if !current {
 			// Nothing to write is only true of the object as it is now.
 			if now, err := s.latest(ctx); err != nil {
@@ -306,7 +303,20 @@ func (s *store) tryUpdate(ctx context.Context, e *entry, key string, destination
 	if err != nil {
 		return true, err
 	}
-	return true, s.result(ctx, w.out, destination)
+	return true, s.result(w.out, destination)
+}
+
+// unchanged reports whether a write of object would leave what is stored as it is.
+func (s *store) unchanged(ctx context.Context, e *entry, object, stored Object) bool {
+	if s.e.opts.Transformer == nil {
+		return sameContent(object, stored)
+	}
+	plain, _, err := s.e.fromStorage(ctx, e.key, e.raw)
+	if err != nil {
+		return false
+	}
+	raw, err := runtime.Encode(s.e.opts.Codec, object)
+	return err == nil && bytes.Equal(raw, plain)
 }
 
 // sameContent reports whether two objects differ in nothing but their resource version.

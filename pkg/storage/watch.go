@@ -49,7 +49,14 @@ func (s *store) Watch(ctx context.Context, key string, opts storage.ListOptions)
 	if err != nil {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("invalid resource version: %v", err))
 	}
-	if _, err := s.snapshot(); err != nil {
+	if asked := opts.SendInitialEvents; asked != nil && !*asked && rev == 0 {
+		// From now on: what is written after this call returns is part of the watch.
+		now, err := s.notOlderThan(ctx, opts.ResourceVersion)
+		if err != nil {
+			return nil, err
+		}
+		rev = now.rev
+	} else if _, err := s.snapshot(); err != nil {
 		return nil, err
 	}
 	w := &watcher{s: s, key: key, single: !opts.Recursive, pred: opts.Predicate, opts: opts, rev: rev,
@@ -100,24 +107,17 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// begin delivers the initial events where they are asked for, and finds the revision to go on from.
+// begin delivers the initial events where they are asked for.
 func (w *watcher) begin(ctx context.Context) error {
 	asked := w.opts.SendInitialEvents
-	initial := asked != nil && *asked
-	if asked == nil && w.rev == 0 {
-		initial = true // the legacy meaning of an unset revision
-	}
-	if !initial && w.rev != 0 {
-		return nil
+	if asked == nil && w.rev != 0 || asked != nil && !*asked {
+		return nil // a watch of an unset revision begins with the present objects, unless it says otherwise
 	}
 	now, err := w.s.notOlderThan(ctx, w.opts.ResourceVersion)
 	if err != nil {
 		return err
 	}
 	w.rev = now.rev
-	if !initial {
-		return nil
-	}
 	if err := w.deliverAll(ctx, now); err != nil {
 		return err
 	}
