@@ -92,7 +92,7 @@ func parseAddress(a string) (network, address string, secure bool, err error) {
 		}
 		return "tcp", rest, scheme == "ssl", nil
 	}
-	return "", "", false, fmt.Errorf("database address %q begins with none of unix:, tcp:, ssl:", a)
+	return "", "", false, fmt.Errorf("database address %q has none of the schemes unix, tcp and ssl", a)
 }
 
 // connect opens the transport to one address.

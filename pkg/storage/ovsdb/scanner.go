@@ -86,17 +86,6 @@ func (s *scanner) text() string {
 	return t
 }
 
-// uuid consumes a string that is a UUID.
-func (s *scanner) uuid() UUID {
-	n := s.name()
-	u, err := ParseUUID(string(n))
-	if err != nil && s.err == nil {
-		s.i -= len(n) + 1
-		s.fail("a UUID")
-	}
-	return u
-}
-
 // value consumes the value of a column.
 func (s *scanner) value() Value {
 	s.peek()
