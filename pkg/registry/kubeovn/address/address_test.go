@@ -158,6 +158,24 @@ func TestMACs(t *testing.T) {
 	}
 }
 
+func TestMACsOfSubnetsWithoutAVpc(t *testing.T) {
+	underlay := func(name, vlan, cidr string) *v1.Subnet {
+		s := subnet(name, "", cidr, "")
+		s.Spec.Vlan = vlan
+		return s
+	}
+	w := newWorld(t, underlay("a", "vlan1", "10.0.0.0/24"), underlay("b", "vlan1", "10.0.1.0/24"), underlay("c", "vlan2", "10.0.0.0/24"), underlay("d", "", "10.0.0.0/24"))
+	withMAC := func(name, subnet string) *v1.IP {
+		o := newIP(name, subnet, "")
+		o.Spec.MacAddress = "00:00:00:00:00:01"
+		return o
+	}
+	w.MustCreate(withMAC("first", "a"), withMAC("other-vlan", "c"), withMAC("other-plugin", "d"))
+	if err := w.Create(withMAC("second", "b")); err == nil || !strings.Contains(err.Error(), "in use by IP first") {
+		t.Errorf("the same MAC on the same Vlan: got %v", err)
+	}
+}
+
 func TestCheckMAC(t *testing.T) {
 	for _, test := range []struct {
 		mac   string

@@ -85,12 +85,12 @@ func Allocate(v storage.View, s *v1.Subnet, r Request) (Grant, field.ErrorList) 
 	switch {
 	case len(errs) > 0 || r.NoMAC:
 	case r.MAC != "":
-		err = ClaimMAC(v, s.Spec.Vpc, r.MAC)
+		err = claimMAC(v, macScope(s), r.MAC)
 		if err != nil {
 			errs = append(errs, field.Invalid(r.Paths.MAC, r.MAC, err.Error()))
 		}
 	default:
-		grant.MAC, err = NewMAC(v, s.Spec.Vpc, r.Resource+"/"+r.Name+"/"+s.Name+"/"+grant.Addrs.String())
+		grant.MAC, err = newMAC(v, macScope(s), r.Resource+"/"+r.Name+"/"+s.Name+"/"+grant.Addrs.String())
 		if err != nil {
 			errs = append(errs, field.Invalid(r.Paths.Subnet, s.Name, err.Error()))
 		}

@@ -24,11 +24,27 @@ func CheckMAC(mac string) error {
 	return nil
 }
 
+// macScope is within what a MAC has one holder. Subnets without a VPC are underlays, which are one layer-2 network with what
+// else is on their Vlan, or belong to another plugin.
+func macScope(s *v1.Subnet) string {
+	switch {
+	case s.Spec.Vpc != "":
+		return inVpc(s.Spec.Vpc)
+	case s.Spec.Vlan != "":
+		return "vlan/" + s.Spec.Vlan
+	}
+	return "subnet/" + s.Name
+}
+
+func inVpc(vpc string) string { return "vpc/" + vpc }
+
 // ClaimMAC returns a TakenError when a MAC is in use in a VPC, nil when it is free there.
-func ClaimMAC(v storage.View, vpc, mac string) error {
-	scope := macBase(mac)
-	for key, holder := range v.Scan(scope, after(scope)) {
-		if s, ok := storage.Get[*v1.Subnet](v, "subnets", key[len(scope):]); ok && s.Spec.Vpc == vpc {
+func ClaimMAC(v storage.View, vpc, mac string) error { return claimMAC(v, inVpc(vpc), mac) }
+
+func claimMAC(v storage.View, scope, mac string) error {
+	keys := macBase(mac)
+	for key, holder := range v.Scan(keys, after(keys)) {
+		if s, ok := storage.Get[*v1.Subnet](v, "subnets", key[len(keys):]); ok && macScope(s) == scope {
 			return &TakenError{What: "MAC " + mac, Holder: holder}
 		}
 	}
@@ -41,6 +57,10 @@ const macs = 1<<24 - 1
 // NewMAC returns a MAC that is free in a VPC, "00:00:00:XX:XX:XX" as Kube-OVN generates them. It is a function of the
 // snapshot and of the identity that it is for: it begins at a hash of the identity and goes up past those in use.
 func NewMAC(v storage.View, vpc, identity string) (string, error) {
+	return newMAC(v, inVpc(vpc), identity)
+}
+
+func newMAC(v storage.View, scope, identity string) (string, error) {
 	h := fnv.New64a()
 	h.Write([]byte(identity))
 	// Multiplying spreads the last characters, by which most identities differ, over the high bits (Knuth, 6.4).
@@ -48,9 +68,9 @@ func NewMAC(v storage.View, vpc, identity string) (string, error) {
 	for i := range uint64(macs) {
 		n := (start+i)%macs + 1
 		mac := fmt.Sprintf("00:00:00:%02X:%02X:%02X", byte(n>>16), byte(n>>8), byte(n))
-		if ClaimMAC(v, vpc, mac) == nil {
+		if claimMAC(v, scope, mac) == nil {
 			return mac, nil
 		}
 	}
-	return "", fmt.Errorf("no MAC left in vpc %s", vpc)
+	return "", fmt.Errorf("no MAC left in %s", scope)
 }
