@@ -1,19 +1,14 @@
 package storage
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apiserver/pkg/storage/value"
-	"k8s.io/klog/v2"
 
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
 )
@@ -188,39 +183,6 @@ func (r *replica) writeToken(t *ovsdb.Txn, b *batch) {
 	t.Mutate(carrierTable, tokenRow, columnIDs, "insert", ovsdb.Map(set))
 }
 
-// encode returns the stored form of an entry and completes the entry: nobody else has seen it yet.
-func (r *replica) encode(ctx context.Context, e *entry) ([]byte, error) {
-	if e.obj == nil {
-		return e.raw, nil
-	}
-	e.obj.SetResourceVersion("")
-	var buf bytes.Buffer
-	if err := r.e.opts.Codec.Encode(e.obj, &buf); err != nil {
-		return nil, fmt.Errorf("document %s: %w", e.key, err)
-	}
-	e.obj.SetResourceVersion(strconv.FormatUint(e.rev, 10))
-	raw := buf.Bytes()
-	e.size = len(raw)
-	if t := r.e.opts.Transformer; t != nil {
-		data, err := t.TransformToStorage(ctx, raw, value.DefaultContext(e.key))
-		if err != nil {
-			return nil, fmt.Errorf("document %s: %w", e.key, err)
-		}
-		e.size = len(data)
-		raw = encodeText(data)
-		e.raw = raw
-	}
-	if err := ovsdb.CheckText(string(raw)); err != nil {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s cannot be stored: %v", e.key, err))
-	}
-	return raw, nil
-}
-
-// A transformer's output is any bytes, a column's text is not.
-func encodeText(data []byte) []byte { return base64.StdEncoding.AppendEncode(nil, data) }
-
-func decodeText(raw []byte) ([]byte, error) { return base64.StdEncoding.AppendDecode(nil, raw) }
-
 // committed publishes a batch and gives its requests their verdicts.
 func (r *replica) committed(b *batch) {
 	r.e.opts.Metrics.Committed(len(b.reqs), r.e.opts.Clock.Since(b.sent))
@@ -301,108 +263,4 @@ func (r *replica) settleUnknown() {
 func (r *replica) tookPlace(b *batch) bool {
 	seq, _, _ := strings.Cut(r.writers[r.e.nonce], ".")
 	return seq == strconv.FormatUint(b.seq, 10)
-}
-
-// onlyAudit reports whether a batch only looks for drift.
-func (b *batch) onlyAudit() bool {
-	return len(b.reqs) > 0 && !slices.ContainsFunc(b.reqs, func(q *request) bool { return !q.audit })
-}
-
-// countDrift counts the differences that an audit has found.
-func (r *replica) countDrift(ctx context.Context, b *batch) {
-	tables := map[string]int{}
-	for _, x := range b.rows.inserts {
-		tables[x.table]++
-	}
-	for _, x := range b.rows.updates {
-		tables[x.row.table]++
-	}
-	for _, x := range b.rows.deletes {
-		tables[x.table]++
-	}
-	for _, table := range sortedKeys(tables) {
-		r.e.opts.Metrics.Drifted(table, tables[table])
-		klog.FromContext(ctx).Info("Rows were not as their owners want them", "table", table, "rows", tables[table], "drift", r.e.opts.Drift)
-	}
-}
-
-const (
-	auditChunk   = 256
-	refreshLimit = 1024
-)
-
-// tick is called every second: derived status that may lag, drift, expiry, compaction.
-func (r *replica) tick(ctx context.Context) {
-	now := r.e.opts.Clock.Now()
-	if keys := sortedKeys(r.lazy); len(keys) > 0 {
-		keys = keys[:min(len(keys), refreshLimit)]
-		for _, k := range keys {
-			delete(r.lazy, k)
-		}
-		r.internal(ctx, false, refreshes(keys))
-	}
-	if keys := sortedKeys(r.drifted); len(keys) > 0 {
-		clear(r.drifted)
-		r.internal(ctx, true, refreshes(keys))
-	}
-	for key, at := range r.ttl {
-		if e := r.state().get(key); e != nil && now.Unix() >= at {
-			r.internal(ctx, false, []*write{{verb: remove, res: e.res, key: key, expect: e.rev}})
-		}
-	}
-	r.compactHistory(ctx, now)
-}
-
-// compactHistory drops tombstones that are older than the history window.
-func (r *replica) compactHistory(ctx context.Context, now time.Time) {
-	s := r.state()
-	if n := len(r.horizons); n == 0 || now.Unix()-r.horizons[n-1].unix >= 10 {
-		r.horizons = append(r.horizons, horizon{rev: s.rev, unix: now.Unix()})
-	}
-	limit := now.Add(-r.e.opts.HistoryWindow).Unix()
-	var target uint64
-	for len(r.horizons) > 1 && r.horizons[0].unix < limit {
-		target = r.horizons[0].rev
-		r.horizons = r.horizons[1:]
-	}
-	if oldest, ok := s.tombs.Min(); ok && target >= oldest.rev && target > s.compacted {
-		r.internal(ctx, false, []*write{{verb: compact, expect: target}})
-	}
-}
-
-func refreshes(keys []string) []*write {
-	out := make([]*write, len(keys))
-	for i, k := range keys {
-		out[i] = &write{verb: refresh, key: k}
-	}
-	return out
-}
-
-// internal queues a request of the engine itself.
-func (r *replica) internal(ctx context.Context, audit bool, writes []*write) *request {
-	q := newRequest(ctx, writes...)
-	q.audit = audit
-	r.requeued = append(r.requeued, q)
-	return q
-}
-
-// startAudit compares all realized rows with what their owners want, a few at a time and behind all other requests.
-func (r *replica) startAudit() {
-	r.auditQueue = r.auditQueue[:0]
-	r.state().objects.Ascend(func(e *entry) bool {
-		if e.res.rows != nil {
-			r.auditQueue = append(r.auditQueue, e.key)
-		}
-		return true
-	})
-}
-
-// auditMore queues the next part of an audit when nothing else is to do.
-func (r *replica) auditMore(ctx context.Context) {
-	if len(r.auditQueue) == 0 || len(r.requeued) > 0 || r.inflight != nil || r.next != nil {
-		return
-	}
-	n := min(auditChunk, len(r.auditQueue))
-	r.internal(ctx, true, refreshes(r.auditQueue[:n]))
-	r.auditQueue = r.auditQueue[n:]
 }

@@ -3,15 +3,11 @@ package storage
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
-	goruntime "runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
-	"k8s.io/apiserver/pkg/storage/value"
 	"k8s.io/klog/v2"
 
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -112,161 +108,6 @@ func (r *replica) abandon() {
 	}
 	r.requeued = refuseAll(r.requeued)
 	r.unknown, r.inflight, r.next = nil, nil, nil
-}
-
-// load takes the content of the database, or what has happened since the last session.
-func (r *replica) load(ctx context.Context, initial ovsdb.Initial) error {
-	if initial.Found && r.lastTxn != "" {
-		return r.update(ctx, &initial.Update)
-	}
-	old := r.state()
-	s := newState()
-	s.schema, s.columns, s.hints = r.schema, r.columns, old.hints
-	docs, known := r.docs, len(r.docs) > 0 || old.token != ""
-	r.docs, r.rows, r.ttl = map[ovsdb.UUID]*entry{}, map[ovsdb.UUID]*realized{}, map[string]int64{}
-	r.e.corrupt.Store(0)
-	loaded := r.decodeAll(ctx, initial.Update.Tables[carrierTable])
-	for _, e := range loaded {
-		if before := docs[e.uuid]; before != nil && before.rev == e.rev && before.err == nil {
-			e = before // the same pointer: watchers and lists share it
-		}
-		r.docs[e.uuid] = e
-		insert(s, e)
-		r.expire(e)
-		r.countCorrupt(nil, e)
-	}
-	r.token(s, initial.Update.Tables[carrierTable])
-	for table, updates := range initial.Update.Tables {
-		if table != carrierTable {
-			r.applyRows(updates, table, s)
-		}
-	}
-	r.lastTxn = initial.TxnID
-	clear(r.drifted)
-	if !known {
-		r.e.hist.publish(s, nil)
-		return nil
-	}
-	return r.reload(ctx, old, s)
-}
-
-// reload publishes a state that was loaded anew, with the events that lead to it.
-func (r *replica) reload(ctx context.Context, old, s *state) error {
-	if s.rev < old.rev {
-		klog.FromContext(ctx).Info("The database has gone back in time: watches begin anew", "revision", s.rev, "was", old.rev)
-		r.e.hist.reset(s)
-		return nil
-	}
-	var events []event
-	s.objects.Ascend(func(e *entry) bool {
-		if before := old.get(e.key); before != e {
-			events = append(events, event{rev: e.rev, prev: before, cur: e})
-		}
-		return true
-	})
-	s.tombs.Ascend(func(e *entry) bool {
-		if before := old.get(e.key); before != nil && before.uuid == e.uuid {
-			events = append(events, event{rev: e.rev, prev: before, cur: e})
-		}
-		return true
-	})
-	sortEvents(events)
-	if s.compacted > old.rev {
-		r.e.hist.reset(s) // tombstones that were not seen are gone
-		return nil
-	}
-	r.e.hist.publish(s, events)
-	return nil
-}
-
-func insert(s *state, e *entry) {
-	if e.deleted {
-		s.tombs.ReplaceOrInsert(e)
-		return
-	}
-	s.objects.ReplaceOrInsert(e)
-	replaceIndex(s, nil, nil, e, e.indexKeys())
-}
-
-// decodeAll decodes carrier rows on all processors.
-func (r *replica) decodeAll(ctx context.Context, updates []ovsdb.RowUpdate) []*entry {
-	entries := make([]*entry, len(updates))
-	var wg sync.WaitGroup
-	workers := goruntime.GOMAXPROCS(0)
-	for w := range workers {
-		wg.Go(func() {
-			for i := w; i < len(updates); i += workers {
-				entries[i] = r.decodeRow(ctx, updates[i], nil)
-			}
-		})
-	}
-	wg.Wait()
-	return slices.DeleteFunc(entries, func(e *entry) bool { return e == nil })
-}
-
-// decodeRow makes an entry of a carrier row, or of a change of one; nil for rows that hold no document of ours.
-func (r *replica) decodeRow(ctx context.Context, u ovsdb.RowUpdate, before *entry) *entry {
-	name := u.Row[columnName].AsString()
-	if before != nil && name == "" {
-		name = strings.TrimPrefix(before.key, "/")
-	}
-	d, ok, err := parseDocument(name, u.Row[columnIDs].AsMap())
-	if !ok && err == nil {
-		return nil
-	}
-	e := &entry{key: d.key, uuid: u.UUID, rev: d.rev, createRev: d.createRev, deleted: d.deleted, expires: d.expires, err: err}
-	if before != nil {
-		e.key = before.key
-		if e.createRev == 0 {
-			e.createRev = before.createRev
-		}
-	}
-	if e.res = r.e.resourceOf(e.key); e.res == nil {
-		return nil // a kind that another version of the program knows
-	}
-	switch {
-	case err != nil:
-	case d.hasRaw:
-		r.decode(ctx, e, []byte(d.raw))
-	case before != nil && before.obj != nil:
-		e.obj, e.raw, e.size = before.obj.DeepCopyObject().(Object), before.raw, before.size
-	case before != nil:
-		r.decode(ctx, e, before.raw)
-	default:
-		e.err = fmt.Errorf("document %s is empty", name)
-	}
-	if e.obj != nil {
-		e.obj.SetResourceVersion(strconv.FormatUint(e.rev, 10))
-	}
-	return e
-}
-
-// decode fills an entry from the stored form.
-func (r *replica) decode(ctx context.Context, e *entry, raw []byte) {
-	e.size = len(raw)
-	obj, _, err := r.e.decode(ctx, e.key, e.res, raw)
-	if err != nil {
-		e.err, e.raw = err, raw
-		return
-	}
-	e.obj = obj
-	if r.e.opts.Transformer != nil {
-		e.raw = raw
-	}
-}
-
-// decode turns a stored form into an object. stale says that the transformer wants it to be written anew.
-func (e *Engine) decode(ctx context.Context, key string, res *Resource, raw []byte) (obj Object, stale bool, err error) {
-	if e.opts.Transformer != nil {
-		if raw, stale, err = e.fromStorage(ctx, key, raw); err != nil {
-			return nil, false, err
-		}
-	}
-	out, _, err := e.opts.Codec.Decode(raw, nil, res.New())
-	if err != nil {
-		return nil, false, &CorruptError{Key: key, Err: err}
-	}
-	return out.(Object), stale, nil
 }
 
 // token takes the token row from its carrier rows, if it is among them.
@@ -420,103 +261,6 @@ func (r *replica) carrierGone(ctx context.Context, s *state, before *entry) {
 	}
 }
 
-// foreignRows applies changes of realized rows that no document explains. The states under way get them, too.
-func (r *replica) foreignRows(u *ovsdb.Update) error {
-	touched := false
-	for table, updates := range u.Tables {
-		touched = touched || (table != carrierTable && len(updates) > 0)
-	}
-	if !touched {
-		return nil
-	}
-	s := r.clone(r.state())
-	targets := []*state{s}
-	for _, b := range []*batch{r.inflight, r.next} {
-		if b != nil {
-			targets = append(targets, b.work)
-		}
-	}
-	for table, updates := range u.Tables {
-		if table != carrierTable {
-			for _, owner := range r.applyRows(updates, table, targets...) {
-				r.drifted[owner] = true
-			}
-		}
-	}
-	r.e.hist.publish(s, nil)
-	return nil
-}
-
-// applyRows applies changes of realized rows to states and to the index by UUID. It returns the owners concerned.
-func (r *replica) applyRows(updates []ovsdb.RowUpdate, table string, states ...*state) (owners []string) {
-	columns := r.columns[table]
-	for _, u := range updates {
-		before := r.rows[u.UUID]
-		var after *realized
-		switch u.Type {
-		case ovsdb.Delete:
-		case ovsdb.Modify:
-			if before == nil {
-				continue // somebody else's
-			}
-			row := *before
-			row.cols = slices.Clone(before.cols)
-			for i, c := range columns {
-				if diff, ok := u.Row[c]; ok {
-					row.cols[i] = row.cols[i].ApplyDiff(diff, r.schema[table][c].Scalar)
-				}
-			}
-			after = &row
-		default:
-			if after = r.identify(table, columns, u); after == nil {
-				continue
-			}
-		}
-		if before == nil && after == nil {
-			continue
-		}
-		owner := r.replaceRow(before, after, states)
-		owners = append(owners, owner)
-	}
-	return owners
-}
-
-func (r *replica) replaceRow(before, after *realized, states []*state) (owner string) {
-	for _, s := range states {
-		if before != nil && after == nil {
-			s.rows.Delete(before)
-		}
-		if after != nil {
-			s.rows.ReplaceOrInsert(after)
-		}
-	}
-	if after != nil {
-		r.rows[after.uuid] = after
-		return after.owner
-	}
-	delete(r.rows, before.uuid)
-	return before.owner
-}
-
-// identify reads the tags of a row; nil if it is none of ours.
-func (r *replica) identify(table string, columns []string, u ovsdb.RowUpdate) *realized {
-	ids := u.Row[columnIDs].AsMap()
-	kind, name, ok := strings.Cut(ids[tagOwner], "/")
-	res := r.e.byKind[kind]
-	if !ok || res == nil || ids[tagRow] == "" {
-		return nil
-	}
-	row := &realized{owner: "/" + res.Name + "/" + name, key: ids[tagRow], table: table, uuid: u.UUID, cols: make([]ovsdb.Value, len(columns))}
-	for i, c := range columns {
-		if v, ok := u.Row[c]; ok {
-			row.cols[i] = v
-		} else {
-			row.cols[i] = r.schema[table][c].Default
-		}
-	}
-	return row
-}
-
 // countCorrupt keeps count of the documents that cannot be decoded.
 func (r *replica) countCorrupt(before, e *entry) {
 	var delta int64
@@ -529,19 +273,6 @@ func (r *replica) countCorrupt(before, e *entry) {
 	if delta != 0 {
 		r.e.opts.Metrics.Undecodable(int(r.e.corrupt.Add(delta)))
 	}
-}
-
-// fromStorage applies the transformer.
-func (e *Engine) fromStorage(ctx context.Context, key string, raw []byte) ([]byte, bool, error) {
-	plain, err := decodeText(raw)
-	if err != nil {
-		return nil, false, &CorruptError{Key: key, Err: err}
-	}
-	data, stale, err := e.opts.Transformer.TransformFromStorage(ctx, plain, value.DefaultContext(key))
-	if err != nil {
-		return nil, false, fmt.Errorf("document %s: %w", key, err)
-	}
-	return data, stale, nil
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

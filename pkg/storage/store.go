@@ -1,22 +1,16 @@
 package storage
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"sync/atomic"
 
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/conversion"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/storage"
-	"k8s.io/apiserver/pkg/warning"
 
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
 )
@@ -217,201 +211,6 @@ func (s *store) notOlderThan(ctx context.Context, resourceVersion string) (*stat
 		return nil, storage.NewTooLargeResourceVersionError(rv, now.rev, 0)
 	}
 	return now, nil
-}
-
-// GuaranteedUpdate implements storage.Interface.
-func (s *store) GuaranteedUpdate(ctx context.Context, key string, destination runtime.Object, ignoreNotFound bool,
-	preconditions *storage.Preconditions, tryUpdate storage.UpdateFunc, _ runtime.Object) error {
-	key, err := s.prepare(key, false)
-	if err != nil {
-		return err
-	}
-	now, err := s.snapshot()
-	if err != nil {
-		return err
-	}
-	for current := false; ; {
-		done, err := s.tryUpdate(ctx, now.get(key), key, destination, ignoreNotFound, preconditions, tryUpdate, current)
-		if done {
-			return err
-		}
-		if cause := context.Cause(ctx); cause != nil {
-			return apierrors.NewTimeoutError(cause.Error(), 1)
-		}
-		// Refused on what may be old, or overtaken: decide again on what is there now.
-		fresh, readErr := s.latest(ctx)
-		if readErr != nil {
-			return readErr
-		}
-		if err != nil && fresh.get(key) == now.get(key) {
-			return err // the same object: the refusal stands
-		}
-		now, current = fresh, true
-	}
-}
-
-// tryUpdate makes one attempt on one version of the object. done is false when another version should be tried.
-func (s *store) tryUpdate(ctx context.Context, e *entry, key string, destination runtime.Object, ignoreNotFound bool,
-	preconditions *storage.Preconditions, try storage.UpdateFunc, current bool) (done bool, err error) {
-	if e == nil && !ignoreNotFound {
-		return current, storage.NewKeyNotFoundError(key, 0)
-	}
-	var stale bool
-	var stored Object
-	var rev uint64
-	if e != nil {
-		rev = e.rev
-		if stored, stale, err = s.object(ctx, e); err != nil {
-			return true, err
-		}
-	} else {
-		stored = s.res.New()
-	}
-	if err := preconditions.Check(key, stored); err != nil {
-		return current, err
-	}
-	ret, ttl, err := try(stored.DeepCopyObject(), storage.ResponseMeta{ResourceVersion: rev})
-	if err != nil {
-		return current, err
-	}
-	object, err := s.storable(ret)
-	if err != nil {
-		return true, err
-	}
-	if e != nil && !stale && ttl == nil && s.unchanged(ctx, e, object, stored) {
-		if !current {
-			// Nothing to write is only true of the object as it is now.
-			if now, err := s.latest(ctx); err != nil {
-				return true, err
-			} else if now.get(key) != e {
-				return false, nil
-			}
-		}
-		return true, copyInto(destination, stored, true)
-	}
-	w := &write{verb: create, res: s.res, key: key, uuid: ovsdb.NewUUID(), obj: object}
-	if e != nil {
-		w.verb, w.expect, w.expires = update, e.rev, e.expires
-	}
-	if ttl != nil {
-		w.expires = s.expiry(*ttl)
-	}
-	err = s.e.submit(newRequest(ctx, w))
-	if errors.Is(err, errStale) || (e == nil && storage.IsExist(err)) {
-		return false, nil
-	}
-	if err != nil {
-		return true, err
-	}
-	return true, s.result(w.out, destination)
-}
-
-// unchanged reports whether a write of object would leave what is stored as it is.
-func (s *store) unchanged(ctx context.Context, e *entry, object, stored Object) bool {
-	if s.e.opts.Transformer == nil {
-		return sameContent(object, stored)
-	}
-	plain, _, err := s.e.fromStorage(ctx, e.key, e.raw)
-	if err != nil {
-		return false
-	}
-	raw, err := runtime.Encode(s.e.opts.Codec, object)
-	return err == nil && bytes.Equal(raw, plain)
-}
-
-// sameContent reports whether two objects differ in nothing but their resource version.
-func sameContent(obj, stored Object) bool {
-	rv := obj.GetResourceVersion()
-	obj.SetResourceVersion(stored.GetResourceVersion())
-	defer obj.SetResourceVersion(rv)
-	return apiequality.Semantic.DeepEqual(obj, stored)
-}
-
-// Delete implements storage.Interface. An object that others refer to is marked as being deleted instead, and the caller is
-// warned; see the package's rules of deletion.
-func (s *store) Delete(ctx context.Context, key string, out runtime.Object, preconditions *storage.Preconditions,
-	validate storage.ValidateObjectFunc, _ runtime.Object, opts storage.DeleteOptions) error {
-	key, err := s.prepare(key, false)
-	if err != nil {
-		return err
-	}
-	now, err := s.snapshot()
-	if err != nil {
-		return err
-	}
-	for current := false; ; {
-		done, err := s.tryDelete(ctx, now.get(key), key, out, preconditions, validate, opts, current)
-		if done {
-			return err
-		}
-		if cause := context.Cause(ctx); cause != nil {
-			return apierrors.NewTimeoutError(cause.Error(), 1)
-		}
-		fresh, readErr := s.latest(ctx)
-		if readErr != nil {
-			return readErr
-		}
-		if err != nil && fresh.get(key) == now.get(key) {
-			return err
-		}
-		now, current = fresh, true
-	}
-}
-
-func (s *store) tryDelete(ctx context.Context, e *entry, key string, out runtime.Object, preconditions *storage.Preconditions,
-	validate storage.ValidateObjectFunc, opts storage.DeleteOptions, current bool) (done bool, err error) {
-	if e == nil {
-		return current, storage.NewKeyNotFoundError(key, 0)
-	}
-	stored, _, err := s.object(ctx, e)
-	switch {
-	case opts.ExpectTransformOrDecodeError && err == nil:
-		return true, storage.NewInvalidObjError(key, "the object can be read: it must not be deleted as a corrupt one")
-	case opts.ExpectTransformOrDecodeError:
-		stored = s.res.New()
-	case err != nil:
-		return true, err
-	}
-	if err := preconditions.Check(key, stored); err != nil {
-		return current, err
-	}
-	if validate != nil {
-		if err := validate(ctx, stored.DeepCopyObject()); err != nil {
-			return current, err
-		}
-	}
-	w := &write{verb: remove, res: s.res, key: key, expect: e.rev, now: metav1.NewTime(s.e.opts.Clock.Now())}
-	err = s.e.submit(newRequest(ctx, w))
-	if errors.Is(err, errStale) {
-		return false, nil
-	}
-	if err != nil {
-		return true, err
-	}
-	warnHolders(ctx, s.res, w)
-	if opts.ExpectTransformOrDecodeError || w.out.obj == nil {
-		return true, s.versioner.UpdateObject(out, w.out.rev)
-	}
-	return true, copyInto(out, w.out.obj, true)
-}
-
-const maxNamed = 5 // referrers named in a warning
-
-// warnHolders tells the caller why an object is not gone yet.
-func warnHolders(ctx context.Context, res *Resource, w *write) {
-	if len(w.holders) == 0 || w.out.deleted {
-		return
-	}
-	names := make([]string, 0, maxNamed)
-	for _, h := range w.holders[:min(len(w.holders), maxNamed)] {
-		names = append(names, h.String())
-	}
-	text := strings.Join(names, ", ")
-	if more := len(w.holders) - maxNamed; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	warning.AddWarning(ctx, "", fmt.Sprintf("%s %s is in use and will be deleted together with the last object that refers to it: %s",
-		res.Kind, w.out.name(), text))
 }
 
 // Stats implements storage.Interface.

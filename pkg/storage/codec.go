@@ -1,0 +1,145 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	goruntime "runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apiserver/pkg/storage/value"
+
+	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
+)
+
+// decodeAll decodes carrier rows on all processors.
+func (r *replica) decodeAll(ctx context.Context, updates []ovsdb.RowUpdate) []*entry {
+	entries := make([]*entry, len(updates))
+	var wg sync.WaitGroup
+	workers := goruntime.GOMAXPROCS(0)
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < len(updates); i += workers {
+				entries[i] = r.decodeRow(ctx, updates[i], nil)
+			}
+		})
+	}
+	wg.Wait()
+	return slices.DeleteFunc(entries, func(e *entry) bool { return e == nil })
+}
+
+// decodeRow makes an entry of a carrier row, or of a change of one; nil for rows that hold no document of ours.
+func (r *replica) decodeRow(ctx context.Context, u ovsdb.RowUpdate, before *entry) *entry {
+	name := u.Row[columnName].AsString()
+	if before != nil && name == "" {
+		name = strings.TrimPrefix(before.key, "/")
+	}
+	d, ok, err := parseDocument(name, u.Row[columnIDs].AsMap())
+	if !ok && err == nil {
+		return nil
+	}
+	e := &entry{key: d.key, uuid: u.UUID, rev: d.rev, createRev: d.createRev, deleted: d.deleted, expires: d.expires, err: err}
+	if before != nil {
+		e.key = before.key
+		if e.createRev == 0 {
+			e.createRev = before.createRev
+		}
+	}
+	if e.res = r.e.resourceOf(e.key); e.res == nil {
+		return nil // a kind that another version of the program knows
+	}
+	switch {
+	case err != nil:
+	case d.hasRaw:
+		r.decode(ctx, e, []byte(d.raw))
+	case before != nil && before.obj != nil:
+		e.obj, e.raw, e.size = before.obj.DeepCopyObject().(Object), before.raw, before.size
+	case before != nil:
+		r.decode(ctx, e, before.raw)
+	default:
+		e.err = fmt.Errorf("document %s is empty", name)
+	}
+	if e.obj != nil {
+		e.obj.SetResourceVersion(strconv.FormatUint(e.rev, 10))
+	}
+	return e
+}
+
+// decode fills an entry from the stored form.
+func (r *replica) decode(ctx context.Context, e *entry, raw []byte) {
+	e.size = len(raw)
+	obj, _, err := r.e.decode(ctx, e.key, e.res, raw)
+	if err != nil {
+		e.err, e.raw = err, raw
+		return
+	}
+	e.obj = obj
+	if r.e.opts.Transformer != nil {
+		e.raw = raw
+	}
+}
+
+// decode turns a stored form into an object. stale says that the transformer wants it to be written anew.
+func (e *Engine) decode(ctx context.Context, key string, res *Resource, raw []byte) (obj Object, stale bool, err error) {
+	if e.opts.Transformer != nil {
+		if raw, stale, err = e.fromStorage(ctx, key, raw); err != nil {
+			return nil, false, err
+		}
+	}
+	out, _, err := e.opts.Codec.Decode(raw, nil, res.New())
+	if err != nil {
+		return nil, false, &CorruptError{Key: key, Err: err}
+	}
+	return out.(Object), stale, nil
+}
+
+// fromStorage applies the transformer.
+func (e *Engine) fromStorage(ctx context.Context, key string, raw []byte) ([]byte, bool, error) {
+	plain, err := decodeText(raw)
+	if err != nil {
+		return nil, false, &CorruptError{Key: key, Err: err}
+	}
+	data, stale, err := e.opts.Transformer.TransformFromStorage(ctx, plain, value.DefaultContext(key))
+	if err != nil {
+		return nil, false, fmt.Errorf("document %s: %w", key, err)
+	}
+	return data, stale, nil
+}
+
+// encode returns the stored form of an entry and completes the entry: nobody else has seen it yet.
+func (r *replica) encode(ctx context.Context, e *entry) ([]byte, error) {
+	if e.obj == nil {
+		return e.raw, nil
+	}
+	e.obj.SetResourceVersion("")
+	var buf bytes.Buffer
+	if err := r.e.opts.Codec.Encode(e.obj, &buf); err != nil {
+		return nil, fmt.Errorf("document %s: %w", e.key, err)
+	}
+	e.obj.SetResourceVersion(strconv.FormatUint(e.rev, 10))
+	raw := buf.Bytes()
+	e.size = len(raw)
+	if t := r.e.opts.Transformer; t != nil {
+		data, err := t.TransformToStorage(ctx, raw, value.DefaultContext(e.key))
+		if err != nil {
+			return nil, fmt.Errorf("document %s: %w", e.key, err)
+		}
+		e.size = len(data)
+		raw = encodeText(data)
+		e.raw = raw
+	}
+	if err := ovsdb.CheckText(string(raw)); err != nil {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s cannot be stored: %v", e.key, err))
+	}
+	return raw, nil
+}
+
+// A transformer's output is any bytes, a column's text is not.
+func encodeText(data []byte) []byte { return base64.StdEncoding.AppendEncode(nil, data) }
+
+func decodeText(raw []byte) ([]byte, error) { return base64.StdEncoding.AppendDecode(nil, raw) }

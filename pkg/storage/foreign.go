@@ -1,0 +1,105 @@
+package storage
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
+)
+
+// foreignRows applies changes of realized rows that no document explains. The states under way get them, too.
+func (r *replica) foreignRows(u *ovsdb.Update) error {
+	touched := false
+	for table, updates := range u.Tables {
+		touched = touched || (table != carrierTable && len(updates) > 0)
+	}
+	if !touched {
+		return nil
+	}
+	s := r.clone(r.state())
+	targets := []*state{s}
+	for _, b := range []*batch{r.inflight, r.next} {
+		if b != nil {
+			targets = append(targets, b.work)
+		}
+	}
+	for table, updates := range u.Tables {
+		if table != carrierTable {
+			for _, owner := range r.applyRows(updates, table, targets...) {
+				r.drifted[owner] = true
+			}
+		}
+	}
+	r.e.hist.publish(s, nil)
+	return nil
+}
+
+// applyRows applies changes of realized rows to states and to the index by UUID. It returns the owners concerned.
+func (r *replica) applyRows(updates []ovsdb.RowUpdate, table string, states ...*state) (owners []string) {
+	columns := r.columns[table]
+	for _, u := range updates {
+		before := r.rows[u.UUID]
+		var after *realized
+		switch u.Type {
+		case ovsdb.Delete:
+		case ovsdb.Modify:
+			if before == nil {
+				continue // somebody else's
+			}
+			row := *before
+			row.cols = slices.Clone(before.cols)
+			for i, c := range columns {
+				if diff, ok := u.Row[c]; ok {
+					row.cols[i] = row.cols[i].ApplyDiff(diff, r.schema[table][c].Scalar)
+				}
+			}
+			after = &row
+		default:
+			if after = r.identify(table, columns, u); after == nil {
+				continue
+			}
+		}
+		if before == nil && after == nil {
+			continue
+		}
+		owner := r.replaceRow(before, after, states)
+		owners = append(owners, owner)
+	}
+	return owners
+}
+
+func (r *replica) replaceRow(before, after *realized, states []*state) (owner string) {
+	for _, s := range states {
+		if before != nil && after == nil {
+			s.rows.Delete(before)
+		}
+		if after != nil {
+			s.rows.ReplaceOrInsert(after)
+		}
+	}
+	if after != nil {
+		r.rows[after.uuid] = after
+		return after.owner
+	}
+	delete(r.rows, before.uuid)
+	return before.owner
+}
+
+// identify reads the tags of a row; nil if it is none of ours.
+func (r *replica) identify(table string, columns []string, u ovsdb.RowUpdate) *realized {
+	ids := u.Row[columnIDs].AsMap()
+	kind, name, ok := strings.Cut(ids[tagOwner], "/")
+	res := r.e.byKind[kind]
+	if !ok || res == nil || ids[tagRow] == "" {
+		return nil
+	}
+	row := &realized{owner: "/" + res.Name + "/" + name, key: ids[tagRow], table: table, uuid: u.UUID, cols: make([]ovsdb.Value, len(columns))}
+	for i, c := range columns {
+		if v, ok := u.Row[c]; ok {
+			row.cols[i] = v
+		} else {
+			row.cols[i] = r.schema[table][c].Default
+		}
+	}
+	return row
+}

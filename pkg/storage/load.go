@@ -1,0 +1,83 @@
+package storage
+
+import (
+	"context"
+
+	"k8s.io/klog/v2"
+
+	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
+)
+
+// load takes the content of the database, or what has happened since the last session.
+func (r *replica) load(ctx context.Context, initial ovsdb.Initial) error {
+	if initial.Found && r.lastTxn != "" {
+		return r.update(ctx, &initial.Update)
+	}
+	old := r.state()
+	s := newState()
+	s.schema, s.columns, s.hints = r.schema, r.columns, old.hints
+	docs, known := r.docs, len(r.docs) > 0 || old.token != ""
+	r.docs, r.rows, r.ttl = map[ovsdb.UUID]*entry{}, map[ovsdb.UUID]*realized{}, map[string]int64{}
+	r.e.corrupt.Store(0)
+	loaded := r.decodeAll(ctx, initial.Update.Tables[carrierTable])
+	for _, e := range loaded {
+		if before := docs[e.uuid]; before != nil && before.rev == e.rev && before.err == nil {
+			e = before // the same pointer: watchers and lists share it
+		}
+		r.docs[e.uuid] = e
+		insert(s, e)
+		r.expire(e)
+		r.countCorrupt(nil, e)
+	}
+	r.token(s, initial.Update.Tables[carrierTable])
+	for table, updates := range initial.Update.Tables {
+		if table != carrierTable {
+			r.applyRows(updates, table, s)
+		}
+	}
+	r.lastTxn = initial.TxnID
+	clear(r.drifted)
+	if !known {
+		r.e.hist.publish(s, nil)
+		return nil
+	}
+	return r.reload(ctx, old, s)
+}
+
+// reload publishes a state that was loaded anew, with the events that lead to it.
+func (r *replica) reload(ctx context.Context, old, s *state) error {
+	if s.rev < old.rev {
+		klog.FromContext(ctx).Info("The database has gone back in time: watches begin anew", "revision", s.rev, "was", old.rev)
+		r.e.hist.reset(s)
+		return nil
+	}
+	var events []event
+	s.objects.Ascend(func(e *entry) bool {
+		if before := old.get(e.key); before != e {
+			events = append(events, event{rev: e.rev, prev: before, cur: e})
+		}
+		return true
+	})
+	s.tombs.Ascend(func(e *entry) bool {
+		if before := old.get(e.key); before != nil && before.uuid == e.uuid {
+			events = append(events, event{rev: e.rev, prev: before, cur: e})
+		}
+		return true
+	})
+	sortEvents(events)
+	if s.compacted > old.rev {
+		r.e.hist.reset(s) // tombstones that were not seen are gone
+		return nil
+	}
+	r.e.hist.publish(s, events)
+	return nil
+}
+
+func insert(s *state, e *entry) {
+	if e.deleted {
+		s.tombs.ReplaceOrInsert(e)
+		return
+	}
+	s.objects.ReplaceOrInsert(e)
+	replaceIndex(s, nil, nil, e, e.indexKeys())
+}
