@@ -1,6 +1,7 @@
 #!/bin/bash
 # Tests Northbound behind a real kube-apiserver, etcd and kube-controller-manager ("make test-aggregated"). Needs root.
 # usage: test-aggregated.sh [flags of "go test", as -run=TestDiscovery]
+# NORTHBOUND_PROGRAMS is the folder of a northbound-apiserver and a kubectl to test instead of those of this checkout.
 #
 # What is missing is built: the control plane once (10 to 20 minutes on two cores, cached), Northbound when make says so.
 # The test binary is the first process of a namespace of process ids and of a network namespace without a way out: when
@@ -9,9 +10,11 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 [ "$(id -u)" = 0 ] || { echo "test-aggregated.sh: must run as root (network namespaces)" >&2; exit 1; }
 
-make --no-print-directory bin/northbound-apiserver bin/kubectl
+if [ -z "${NORTHBOUND_PROGRAMS-}" ]; then
+  make --no-print-directory bin/northbound-apiserver bin/kubectl
+  NORTHBOUND_PROGRAMS=$PWD/bin
+fi
 NORTHBOUND_CLUSTER_PROGRAMS=$(test/aggregated/cluster/build.sh)
-NORTHBOUND_PROGRAMS=$PWD/bin
 # All files of the test lie in one folder, which is kept when it fails.
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/northbound-aggregated-XXXXXX")
 export NORTHBOUND_CLUSTER_PROGRAMS NORTHBOUND_PROGRAMS TMPDIR

@@ -18,6 +18,7 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	clientset "github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
+	kubeovnv1 "github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned/typed/kubeovn/v1"
 )
 
 func TestGarbageCollectorDeletesDependents(t *testing.T) {
@@ -84,9 +85,7 @@ func TestNamespacesAreDeletedWhileTheDatabaseIsAway(t *testing.T) {
 				t.Fatal(err)
 			}
 			vpcs := clientset.NewForConfigOrDie(cluster.admin).KubeovnV1().Vpcs()
-			if _, err := vpcs.Create(t.Context(), &v1.Vpc{ObjectMeta: metav1.ObjectMeta{Name: "refused"}}, metav1.CreateOptions{}); !apierrors.IsServiceUnavailable(err) {
-				t.Errorf("a write was answered with %v, want 503 Service Unavailable", err)
-			}
+			eventually(t, 20*time.Second, func(ctx context.Context) error { return refusedAsUnavailable(ctx, vpcs) })
 			if _, err := vpcs.List(t.Context(), metav1.ListOptions{ResourceVersion: "0"}); err != nil {
 				t.Errorf("a list that may be old: %v", err)
 			}
@@ -104,6 +103,21 @@ func TestNamespacesAreDeletedWhileTheDatabaseIsAway(t *testing.T) {
 	}
 }
 
+// refusedAsUnavailable is nil when a write is answered 503, without much delay. As long as the server has not noticed the
+// loss, a write is sent and its outcome is not known.
+func refusedAsUnavailable(ctx context.Context, vpcs kubeovnv1.VpcInterface) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, err := vpcs.Create(ctx, &v1.Vpc{ObjectMeta: metav1.ObjectMeta{GenerateName: duringOutage}}, metav1.CreateOptions{})
+	if apierrors.IsServiceUnavailable(err) {
+		return nil
+	}
+	return fmt.Errorf("a write was answered with %w, want 503 Service Unavailable", err)
+}
+
+// duringOutage begins the names of objects that may come to exist when the database is back.
+const duringOutage = "outage-"
+
 // restore brings the database back and waits until writes work again, without a restart of the API server.
 func restore(t *testing.T, back func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -120,7 +134,16 @@ func restore(t *testing.T, back func(context.Context) error) {
 	if err != nil {
 		t.Fatalf("writes do not work again: %v", last)
 	}
-	if err := vpcs.Delete(ctx, "written-again", metav1.DeleteOptions{}); err != nil {
-		t.Error(err)
+	all, err := vpcs.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range all.Items {
+		if o.Name != "written-again" && !strings.HasPrefix(o.Name, duringOutage) {
+			continue
+		}
+		if err := vpcs.Delete(ctx, o.Name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
 	}
 }
