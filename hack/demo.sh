@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-bold=$(tput bold 2>/dev/null || true) plain=$(tput sgr0 2>/dev/null || true)
+bold= plain=
+[ ! -t 1 ] || { bold=$(printf '\033[1m') plain=$(printf '\033[0m'); }
 dir=$(mktemp -d /tmp/northbound-demo.XXXXXX) # short: sockets are in it
 server=
 finish() {
@@ -28,6 +29,12 @@ say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 run() {
 	printf '%s$ %s%s\n' "$bold" "$*" "$plain"
 	"$@"
+}
+# manifest writes its input to a file and shows it.
+manifest() {
+	cat >"$dir/$1"
+	printf '%s$ cat %s%s\n' "$bold" "$1" "$plain"
+	cat "$dir/$1"
 }
 # refused runs what must fail, and shows why it did.
 refused() {
@@ -56,7 +63,7 @@ say "When apply returned, they were in the Northbound database"
 nbctl show
 
 say "A subnet that conflicts is refused at once, and the refusal says with what it conflicts"
-refused kubectl create -f - <<'YAML'
+manifest net3.yaml <<'YAML'
 apiVersion: kubeovn.io/v1
 kind: Subnet
 metadata:
@@ -65,9 +72,10 @@ spec:
   vpc: test-vpc-1
   cidrBlock: 10.0.0.0/16
 YAML
+refused kubectl create -f "$dir/net3.yaml"
 
 say "A dry run answers with the address that would be allocated, and writes nothing"
-cat >"$dir/ip.yaml" <<'YAML'
+manifest ip.yaml <<'YAML'
 apiVersion: kubeovn.io/v1
 kind: IP
 metadata:
@@ -88,7 +96,7 @@ nbctl lsp-get-addresses busybox.ns1
 say "Reserved addresses"
 run kubectl apply -f artifacts/samples/vip-dynamic.yaml -f artifacts/samples/vip-static.yaml -f artifacts/samples/vip-switch-lb.yaml
 run kubectl get vip
-refused kubectl create -f - <<'YAML'
+manifest another.yaml <<'YAML'
 apiVersion: kubeovn.io/v1
 kind: Vip
 metadata:
@@ -97,6 +105,7 @@ spec:
   subnet: ovn-default
   v4ip: 10.16.0.121
 YAML
+refused kubectl create -f "$dir/another.yaml"
 
 say "Routes, applied by another manager who owns just them"
 run kubectl apply --server-side --field-manager=routing -f artifacts/samples/vpc-static-routes.yaml

@@ -3,7 +3,7 @@
 //
 // Everything lives in one folder:
 //
-//	<data-dir>/lock                     held while a server runs
+//	<data-dir>/server.lock              held while a server runs
 //	<data-dir>/admin.kubeconfig         a client certificate of the group system:masters
 //	<data-dir>/pki/{ca,apiserver}.{crt,key}
 //	<data-dir>/nb.sock ...              the private database, when no --nb-address is given
