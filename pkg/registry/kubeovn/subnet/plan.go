@@ -84,7 +84,7 @@ func checkNamespaces(v storage.View, old, s *v1.Subnet) field.ErrorList {
 		}
 		key := namespaceKey(ns, s.Spec.Provider)
 		for _, holder := range v.Scan(key, key+"\x00") {
-			if other, ok := holder.(*v1.Subnet); ok && other.Spec.Vpc != s.Spec.Vpc {
+			if other, ok := holder.(*v1.Subnet); ok && hasVpc && other.Spec.Vpc != "" && other.Spec.Vpc != s.Spec.Vpc {
 				errs = append(errs, field.Invalid(path, ns, fmt.Sprintf("namespace '%s' is bound to subnet %s of vpc '%s'", ns, other.Name, other.Spec.Vpc)))
 				break
 			}

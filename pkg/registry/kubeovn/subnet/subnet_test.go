@@ -130,6 +130,8 @@ func TestCreateIsRefusedWithTheReason(t *testing.T) {
 			[]string{"spec.namespaces[1]", "namespace 'ns2' is out of range to custom vpc 'w'"}},
 		{"a namespace that is bound to another Vpc", []storage.Object{newVpc("w"), newSubnet("a", "w", "10.0.1.0/24", func(s *spec) { s.Namespaces = []string{"ns1"} })},
 			newSubnet("b", "v", "10.0.1.0/24", func(s *spec) { s.Namespaces = []string{"ns1"} }), []string{"namespace 'ns1' is bound to subnet a of vpc 'w'"}},
+		{"a namespace that is bound to an underlay, too", []storage.Object{newSubnet("a", "", "10.0.1.0/24", underlay, func(s *spec) { s.Namespaces = []string{"ns1"} })},
+			newSubnet("b", "v", "10.0.1.0/24", func(s *spec) { s.Namespaces = []string{"ns1"} }), nil},
 		{"a second default", nil, newSubnet("b", "v", "10.0.1.0/24", func(s *spec) { s.Default = true }), []string{"spec.default", "subnet ovn-default is the default already"}},
 		{"a router port that another Subnet has", []storage.Object{newVpc("a"), newVpc("a-b"), newSubnet("b-c", "a", "10.0.1.0/24")}, newSubnet("c", "a-b", "10.0.2.0/24"), []string{`router port "a-b-c"`, "Subnet b-c"}},
 		{"a vip that is the gateway", nil, newSubnet("b", "v", "10.0.1.0/24", func(s *spec) { s.Vips = []string{"10.0.1.1"} }), []string{"spec.vips[0]", "10.0.1.1"}},
