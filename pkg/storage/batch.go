@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/storage"
@@ -20,8 +21,9 @@ const FinalizerInUse = "kubeovn.io/in-use"
 
 // batch plans requests one upon the other on a speculative state, and becomes one transaction.
 type batch struct {
-	group string              // API group of messages
-	cols  map[string][]string // monitored columns of each table
+	e    *Engine
+	cols map[string][]string // monitored columns of each table
+	now  metav1.Time         // of all that the batch stamps
 
 	base *state // what the batch began on; may be speculative itself
 	work *state // with everything planned so far
@@ -49,9 +51,9 @@ type batch struct {
 // docChange is the change of one document over the whole batch.
 type docChange struct{ before, after *entry }
 
-func newBatch(base, work *state, group string, cols map[string][]string) *batch {
+func newBatch(e *Engine, base, work *state) *batch {
 	return &batch{
-		group: group, cols: cols, base: base, work: work,
+		e: e, cols: work.columns, now: metav1.NewTime(e.opts.Clock.Now()), base: base, work: work,
 		docs:  map[ovsdb.UUID]*docChange{},
 		rows:  rowChanges{parents: map[Parent]*members{}, rows: map[ovsdb.UUID]*realized{}},
 		dirty: map[string]bool{}, lazy: map[string]bool{},
@@ -140,7 +142,7 @@ func (b *batch) create(w *write) error {
 	e.createRev = e.rev
 	b.put(nil, e)
 	w.out = e
-	return nil
+	return b.accompany(nil, e)
 }
 
 // current returns what is stored if it is what the caller saw.
@@ -176,6 +178,9 @@ func (b *batch) update(w *write) error {
 	e.rev = b.nextRev()
 	b.put(cur, e)
 	w.out = e
+	if err := b.accompany(cur, e); err != nil {
+		return err
+	}
 	return b.release(cur)
 }
 
@@ -186,7 +191,7 @@ func (b *batch) remove(w *write) error {
 	}
 	w.holders = b.work.holders(cur.res.Name, cur.name())
 	if len(w.holders) > 0 && cur.obj != nil {
-		w.out = b.terminate(cur, w)
+		w.out = b.terminate(cur)
 		return nil
 	}
 	w.out, err = b.vanish(cur)
@@ -194,14 +199,14 @@ func (b *batch) remove(w *write) error {
 }
 
 // terminate marks an object that is in use as being deleted.
-func (b *batch) terminate(cur *entry, w *write) *entry {
+func (b *batch) terminate(cur *entry) *entry {
 	if cur.obj.GetDeletionTimestamp() != nil && slices.Contains(cur.obj.GetFinalizers(), FinalizerInUse) {
 		return cur
 	}
 	e := *cur
 	e.obj = cur.obj.DeepCopyObject().(Object)
 	if e.obj.GetDeletionTimestamp() == nil {
-		e.obj.SetDeletionTimestamp(&w.now)
+		e.obj.SetDeletionTimestamp(&b.now)
 		var grace int64
 		e.obj.SetDeletionGracePeriodSeconds(&grace)
 		if g := e.obj.GetGeneration(); g > 0 {
@@ -228,6 +233,9 @@ func (b *batch) vanish(cur *entry) (*entry, error) {
 	tomb.deleted, tomb.expires = true, 0
 	tomb.rev = b.nextRev()
 	b.put(cur, &tomb)
+	if err := b.accompany(cur, nil); err != nil {
+		return nil, err
+	}
 	return &tomb, b.release(cur)
 }
 
@@ -293,7 +301,7 @@ func (b *batch) checkRefs(old, e *entry) error {
 	if len(errs) == 0 {
 		return nil
 	}
-	return apierrors.NewInvalid(schema.GroupKind{Group: b.group, Kind: e.res.Kind}, e.obj.GetName(), errs)
+	return apierrors.NewInvalid(schema.GroupKind{Group: b.e.opts.Group, Kind: e.res.Kind}, e.obj.GetName(), errs)
 }
 
 func (b *batch) nextRev() uint64 {

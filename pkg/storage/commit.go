@@ -19,7 +19,7 @@ func (r *replica) begin() *batch {
 	if r.inflight != nil {
 		base = r.inflight.work
 	}
-	return newBatch(base, r.clone(base), r.e.opts.Group, r.columns)
+	return newBatch(r.e, base, r.clone(base))
 }
 
 // gather plans waiting requests until the batch is full. Verdicts are given when the batch is committed: they may rest on

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/warning"
@@ -66,7 +65,7 @@ func (s *store) tryDelete(ctx context.Context, e *entry, key string, out runtime
 			return current, err
 		}
 	}
-	w := &write{verb: remove, res: s.res, key: key, expect: e.rev, now: metav1.NewTime(s.e.opts.Clock.Now())}
+	w := &write{verb: remove, res: s.res, key: key, expect: e.rev}
 	err = s.e.submit(newRequest(ctx, w))
 	if errors.Is(err, errStale) {
 		return false, nil

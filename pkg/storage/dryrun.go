@@ -2,10 +2,14 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/storage"
 
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -24,7 +28,7 @@ func (e *Engine) try(ctx context.Context, writes ...*write) error {
 	work := s.clone()
 	e.clones.Unlock()
 	work.hints = s.hints.freeze()
-	b := newBatch(s, work, e.opts.Group, s.columns)
+	b := newBatch(e, s, work)
 	if err := b.add(newRequest(ctx, writes...)); err != nil {
 		return err
 	}
@@ -80,15 +84,16 @@ func (e *Engine) PlanDelete(ctx context.Context, resource, name string) (holders
 	if cur == nil {
 		return nil, storage.NewKeyNotFoundError("/"+resource+"/"+name, 0)
 	}
-	w := &write{verb: remove, res: cur.res, key: cur.key, expect: cur.rev, now: metav1.NewTime(e.opts.Clock.Now())}
+	w := &write{verb: remove, res: cur.res, key: cur.key, expect: cur.rev}
 	if err := e.try(ctx, w); err != nil {
 		return nil, err
 	}
 	return w.holders, nil
 }
 
-// CreateAll creates several objects, of any resources, in one transaction: all or none. An error is a *BatchError that names
-// the first object that was refused. With dryRun nothing is stored. The results are in the order of objs.
+// CreateAll creates several objects, of any resources, in one transaction: all or none. An object with a resource version
+// replaces the stored one of that version instead. An error is a *BatchError that names the first object that was refused.
+// With dryRun nothing is stored. The results are in the order of objs.
 func (e *Engine) CreateAll(ctx context.Context, objs []Object, dryRun bool) ([]Object, error) {
 	writes := make([]*write, len(objs))
 	for i, obj := range objs {
@@ -100,6 +105,12 @@ func (e *Engine) CreateAll(ctx context.Context, objs []Object, dryRun bool) ([]O
 		if err != nil {
 			return nil, err
 		}
+		if rv := obj.GetResourceVersion(); rv != "" {
+			w.verb = update
+			if w.expect, err = strconv.ParseUint(rv, 10, 64); err != nil {
+				return nil, apierrors.NewBadRequest(fmt.Sprintf("invalid resource version: %v", err))
+			}
+		}
 		writes[i] = w
 	}
 	var err error
@@ -107,6 +118,9 @@ func (e *Engine) CreateAll(ctx context.Context, objs []Object, dryRun bool) ([]O
 		err = e.try(ctx, writes...)
 	} else {
 		err = e.submit(newRequest(ctx, writes...))
+	}
+	if errors.Is(err, errStale) {
+		return nil, apierrors.NewConflict(schema.GroupResource{Group: e.opts.Group}, "", err)
 	}
 	if err != nil {
 		return nil, err

@@ -101,6 +101,10 @@ type Kind[T Object] struct {
 	// Derive sets what follows from other objects: the status. v holds obj and all of the transaction.
 	// It runs after Plan, and whenever an object that obj refers to, or that refers to obj with an Effect, has changed.
 	Derive func(v View, obj T)
+	// Companions returns objects that exist on behalf of obj, as a VPC's address on the external network that it asks for. They are
+	// created in the transaction that first wants them and deleted in the one that no longer does, or that deletes obj. An
+	// object of that name that somebody else created is left as it is. Companions have no companions of their own.
+	Companions func(v View, obj T) []Object
 	// Rows returns the Northbound rows that realize the object, given all of the transaction's objects.
 	// Rows of an object that is being deleted but still in use are as those of any other.
 	Rows func(v View, obj T) ([]Row, error)
@@ -118,6 +122,7 @@ type Resource struct {
 	index      func(Object) []string
 	plan       func(v View, old, obj Object) error
 	derive     func(View, Object)
+	companions func(View, Object) []Object
 	rows       func(View, Object) ([]Row, error)
 }
 
@@ -144,6 +149,9 @@ func NewResource[T Object](name, kind string, newObject func() T, k Kind[T]) *Re
 	}
 	if k.Derive != nil {
 		r.derive = func(v View, o Object) { k.Derive(v, o.(T)) }
+	}
+	if k.Companions != nil {
+		r.companions = func(v View, o Object) []Object { return k.Companions(v, o.(T)) }
 	}
 	if k.Rows != nil {
 		r.rows = func(v View, o Object) ([]Row, error) { return k.Rows(v, o.(T)) }
@@ -202,6 +210,14 @@ func (r *Resource) DeriveStatus(v View, obj Object) {
 	if r.derive != nil {
 		r.derive(v, obj)
 	}
+}
+
+// DesiredCompanions returns the objects that exist on behalf of obj.
+func (r *Resource) DesiredCompanions(v View, obj Object) []Object {
+	if r.companions == nil {
+		return nil
+	}
+	return r.companions(v, obj)
 }
 
 // DesiredRows returns the rows that realize obj.
