@@ -67,7 +67,7 @@ func run(m *testing.M) (code int, err error) {
 		}
 		fmt.Fprintf(os.Stderr, "logs are in %s and %s\n", filepath.Join(dir, "log"), filepath.Join(dir, "nb"))
 	}()
-	config := controlplane.Config{Programs: clusterPrograms, Dir: dir, ControllerManager: true, Audit: true}
+	config := controlplane.Config{Programs: clusterPrograms, Dir: dir, Audit: true}
 	if cluster.ControlPlane, err = controlplane.Start(ctx, config); err != nil {
 		return 1, err
 	}
@@ -88,6 +88,9 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer process.Stop(2 * time.Second)
 	if err := cluster.Register(ctx, server); err != nil {
+		return 1, err
+	}
+	if err := cluster.StartControllerManager(ctx); err != nil {
 		return 1, err
 	}
 	fmt.Printf("the cluster with %v is up after %v\n", server.GroupVersion, time.Since(start).Round(100*time.Millisecond))

@@ -22,6 +22,8 @@ const (
 	controllerManagerPort = "10257"
 )
 
+const startTimeout = 90 * time.Second
+
 // Config says what Start runs.
 type Config struct {
 	// Programs is the folder of etcd, kube-apiserver and kube-controller-manager (cluster/build.sh prints it).
@@ -30,8 +32,6 @@ type Config struct {
 	Dir string
 	// Fsync makes etcd's writes durable. Tests that do not measure do without.
 	Fsync bool
-	// ControllerManager also runs kube-controller-manager.
-	ControllerManager bool
 	// Audit writes one line for each request, with its user, to Dir/audit.log.
 	Audit bool
 }
@@ -45,21 +45,23 @@ type ControlPlane struct {
 	// AuditLog is the file of audit events, one JSON object a line; empty without Config.Audit.
 	AuditLog string
 
+	programs   string
+	signingKey string     // of service-account tokens
 	users      *authority // signs client certificates and kube-apiserver's serving certificate
 	frontProxy *authority // signs the identity with which kube-apiserver calls aggregated servers
 	aggregated *authority // signs the serving certificates of aggregated servers
 	processes  []*Process
 }
 
-// Start runs a control plane until Stop. When it returns, requests are served and, with a controller manager, the
-// service account of the namespace "default" exists. What was started is stopped again when it fails.
+// Start runs etcd and kube-apiserver until Stop. When it returns, requests are served. What was started is stopped again
+// when it fails.
 func Start(ctx context.Context, c Config) (_ *ControlPlane, err error) {
 	if err := isolated(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	cp := &ControlPlane{Server: "https://" + net.JoinHostPort(Addr.String(), apiServerPort), Dir: c.Dir}
+	cp := &ControlPlane{Server: "https://" + net.JoinHostPort(Addr.String(), apiServerPort), Dir: c.Dir, programs: c.Programs}
 	defer func() {
 		if err != nil {
 			cp.Stop()
@@ -81,19 +83,12 @@ func Start(ctx context.Context, c Config) (_ *ControlPlane, err error) {
 	if err := cp.startEtcd(c); err != nil {
 		return nil, err
 	}
-	saKey, saPublic, err := signingKey(cp.path("pki"))
+	signing, public, err := signingKey(cp.path("pki"))
 	if err != nil {
 		return nil, err
 	}
-	if err := cp.startAPIServer(ctx, c, saKey, saPublic); err != nil {
-		return nil, err
-	}
-	if c.ControllerManager {
-		if err := cp.startControllerManager(ctx, c, saKey); err != nil {
-			return nil, err
-		}
-	}
-	return cp, nil
+	cp.signingKey = signing
+	return cp, cp.startAPIServer(ctx, c, public)
 }
 
 // Stop ends every program, the last one first. It may be called again.
@@ -119,8 +114,8 @@ func (cp *ControlPlane) path(elem ...string) string {
 	return filepath.Join(append([]string{cp.Dir}, elem...)...)
 }
 
-func (cp *ControlPlane) start(c Config, name string, args ...string) (*Process, error) {
-	p, err := StartProcess(Command{Name: name, Path: filepath.Join(c.Programs, name), Args: args, Dir: cp.path("log")})
+func (cp *ControlPlane) start(name string, args ...string) (*Process, error) {
+	p, err := StartProcess(Command{Name: name, Path: filepath.Join(cp.programs, name), Args: args, Dir: cp.path("log")})
 	if err == nil {
 		cp.processes = append(cp.processes, p)
 	}
@@ -138,7 +133,7 @@ func (cp *ControlPlane) startEtcd(c Config) error {
 	if !c.Fsync {
 		args = append(args, "--unsafe-no-fsync")
 	}
-	_, err := cp.start(c, "etcd", args...)
+	_, err := cp.start("etcd", args...)
 	return err
 }
 
@@ -149,7 +144,7 @@ rules:
 - level: Metadata
 `
 
-func (cp *ControlPlane) startAPIServer(ctx context.Context, c Config, saKey, saPublic string) error {
+func (cp *ControlPlane) startAPIServer(ctx context.Context, c Config, public string) error {
 	serving, err := cp.users.server("kube-apiserver", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 	if err != nil {
 		return err
@@ -165,7 +160,7 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, c Config, saKey, saP
 		"--client-ca-file=" + cp.users.file(),
 		"--tls-cert-file=" + serving.cert, "--tls-private-key-file=" + serving.key,
 		"--service-account-issuer=https://kubernetes.default.svc",
-		"--service-account-key-file=" + saPublic, "--service-account-signing-key-file=" + saKey,
+		"--service-account-key-file=" + public, "--service-account-signing-key-file=" + cp.signingKey,
 		"--requestheader-client-ca-file=" + cp.frontProxy.file(), "--requestheader-allowed-names=front-proxy-client",
 		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
@@ -181,7 +176,7 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, c Config, saKey, saP
 		}
 		args = append(args, "--audit-policy-file="+policy, "--audit-log-path="+cp.AuditLog)
 	}
-	p, err := cp.start(c, "kube-apiserver", args...)
+	p, err := cp.start("kube-apiserver", args...)
 	if err != nil {
 		return err
 	}
@@ -198,17 +193,20 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, c Config, saKey, saP
 	})
 }
 
-// startControllerManager waits for a whole kube-apiserver to have been started: before the bootstrap of RBAC has
-// finished, the controller manager would exit.
-func (cp *ControlPlane) startControllerManager(ctx context.Context, c Config, saKey string) error {
+// StartControllerManager adds kube-controller-manager. When it returns, the service account of the namespace "default"
+// exists. It is no part of Start because it exits when the bootstrap of RBAC has not finished, and because its garbage
+// collector learns at once only of what is served when it starts.
+func (cp *ControlPlane) StartControllerManager(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	kubeconfig, err := cp.Kubeconfig("system:kube-controller-manager")
 	if err != nil {
 		return err
 	}
-	p, err := cp.start(c, "kube-controller-manager",
+	p, err := cp.start("kube-controller-manager",
 		"--kubeconfig="+kubeconfig, "--authentication-kubeconfig="+kubeconfig, "--authorization-kubeconfig="+kubeconfig,
 		"--bind-address=127.0.0.1", "--secure-port="+controllerManagerPort, "--leader-elect=false",
-		"--use-service-account-credentials=true", "--service-account-private-key-file="+saKey, "--root-ca-file="+cp.users.file(),
+		"--use-service-account-credentials=true", "--service-account-private-key-file="+cp.signingKey, "--root-ca-file="+cp.users.file(),
 		"--kube-api-qps=500", "--kube-api-burst=1000", // the defaults delay the first service account by five seconds
 	)
 	if err != nil {
