@@ -9,8 +9,9 @@
 //   - One Go type a kind, registered by the server as the internal version, too. There is no conversion.
 //   - Switches (booleans) of a spec are always written out, even when false: a manifest that says "natOutgoing: false"
 //     must find it in the live object, or GitOps tools see a difference for ever.
-//   - Addresses, prefixes and MACs are strings in canonical form (RFC 5952; lower-case colon-separated MACs) once the
-//     server has stored them. Dual-stack values are "<IPv4>,<IPv6>".
+//   - Addresses and prefixes are strings in canonical form (RFC 5952) once the server has stored them; dual-stack values are
+//     "<IPv4>,<IPv6>". MACs that the server chooses are colon-separated and upper-case, requested ones stay as written; they
+//     compare without regard to case.
 //   - Fields that the server completes (an allocated address, a computed protocol) are completed in the transaction that
 //     creates the object: the answer to the create request holds them.
 //   - Lists that several appliers may share are sets or maps; lists whose order or completeness matters are atomic.

@@ -70,8 +70,8 @@ type IPSpec struct {
 	// may write only the IPs of its own node.
 	// +optional
 	NodeName string `json:"nodeName,omitempty"`
-	// subnet is the name of the Subnet. Required; refused when it does not exist, is being deleted, or is bound to
-	// namespaces other than the pod's.
+	// subnet is the name of the Subnet. Required; refused when it does not exist, is being deleted, or belongs to a Vpc that
+	// does not admit the pod's namespace. Cannot be changed.
 	Subnet string `json:"subnet"`
 	// attachSubnets are the names of the Subnets of the pod's further interfaces. Kept as given: further interfaces are IP
 	// objects of their own.

@@ -14,9 +14,10 @@ import (
 // PodInterfaces creates the IPs of all interfaces of one pod in one request: all of them or none. It is a request, not an
 // object: it can only be created, nothing is stored under its name, and the answer is the request with its status.
 //
-// Repeating the request is safe. Interfaces that exist already for the same pod (by UID) are answered as they are;
-// interfaces of a former pod of the same name are taken over, with their addresses where podType keeps these. Whatever
-// would refuse one of the IPs refuses the request.
+// Repeating the request is safe. Interfaces that exist already for the same pod (by UID) are answered as they are. Those of a
+// former pod of the same name are taken over, with their addresses, where podType keeps these or where they were reserved
+// without a pod; otherwise the request is refused (409) until they are deleted. Whatever would refuse one of the IPs refuses
+// the request.
 type PodInterfaces struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is the standard object metadata; it may be left out. Labels and annotations are given to the created IPs.

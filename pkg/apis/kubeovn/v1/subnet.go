@@ -82,9 +82,9 @@ type SubnetSpec struct {
 	// +optional
 	// +listType=atomic
 	NamespaceSelectors []metav1.LabelSelector `json:"namespaceSelectors,omitempty"`
-	// cidrBlock is the prefix, as 10.16.0.0/16; "v4,v6" for both families. Host bits are cleared. Required, except for
-	// protocol Mac. Refused: a prefix that overlaps with another Subnet of the Vpc, and a change that leaves addresses in
-	// use outside.
+	// cidrBlock is the prefix, as 10.16.0.0/16; "v4,v6" for both families. Required, except for protocol Mac. Refused: a
+	// prefix with host bits set, one that overlaps with another Subnet of the Vpc or of its peers, and a change that leaves
+	// addresses in use outside.
 	// +optional
 	CIDRBlock string `json:"cidrBlock"`
 	// gateway is the address of the router in the Subnet, per family as in cidrBlock. Default: the first address of the
@@ -98,7 +98,7 @@ type SubnetSpec struct {
 	ExcludeIps []string `json:"excludeIps,omitempty"`
 	// provider says who plugs the interfaces: "ovn" the first interface of pods, "<nad>.<namespace>.ovn" a further
 	// interface in the overlay, "<nad>.<namespace>" an interface of another plugin for which only addresses are managed.
-	// Default: ovn. Cannot be changed.
+	// Default: ovn. While addresses are in use, a change between OVN and address management only is refused.
 	// +optional
 	Provider string `json:"provider,omitempty"`
 	// gatewayType is distributed (traffic leaves at the pod's node) or centralized (at the nodes of gatewayNode). Default:
