@@ -729,7 +729,7 @@ func schema_pkg_apis_kubeovn_v1_IPSpec(ref common.ReferenceCallback) common.Open
 					},
 					"subnet": {
 						SchemaProps: spec.SchemaProps{
-							Description: "subnet is the name of the Subnet. Required; refused when it does not exist, is being deleted, or is bound to namespaces other than the pod's.",
+							Description: "subnet is the name of the Subnet. Required; refused when it does not exist, is being deleted, or belongs to a Vpc that does not admit the pod's namespace. Cannot be changed.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -3322,7 +3322,7 @@ func schema_pkg_apis_kubeovn_v1_PodInterfaces(ref common.ReferenceCallback) comm
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "PodInterfaces creates the IPs of all interfaces of one pod in one request: all of them or none. It is a request, not an object: it can only be created, nothing is stored under its name, and the answer is the request with its status.\n\nRepeating the request is safe. Interfaces that exist already for the same pod (by UID) are answered as they are; interfaces of a former pod of the same name are taken over, with their addresses where podType keeps these. Whatever would refuse one of the IPs refuses the request.",
+				Description: "PodInterfaces creates the IPs of all interfaces of one pod in one request: all of them or none. It is a request, not an object: it can only be created, nothing is stored under its name, and the answer is the request with its status.\n\nRepeating the request is safe. Interfaces that exist already for the same pod (by UID) are answered as they are. Those of a former pod of the same name are taken over, with their addresses, where podType keeps these or where they were reserved without a pod; otherwise the request is refused (409) until they are deleted. Whatever would refuse one of the IPs refuses the request.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"kind": {
@@ -4165,7 +4165,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetSpec(ref common.ReferenceCallback) common.
 					},
 					"cidrBlock": {
 						SchemaProps: spec.SchemaProps{
-							Description: "cidrBlock is the prefix, as 10.16.0.0/16; \"v4,v6\" for both families. Host bits are cleared. Required, except for protocol Mac. Refused: a prefix that overlaps with another Subnet of the Vpc, and a change that leaves addresses in use outside.",
+							Description: "cidrBlock is the prefix, as 10.16.0.0/16; \"v4,v6\" for both families. Required, except for protocol Mac. Refused: a prefix with host bits set, one that overlaps with another Subnet of the Vpc or of its peers, and a change that leaves addresses in use outside.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -4200,7 +4200,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetSpec(ref common.ReferenceCallback) common.
 					},
 					"provider": {
 						SchemaProps: spec.SchemaProps{
-							Description: "provider says who plugs the interfaces: \"ovn\" the first interface of pods, \"<nad>.<namespace>.ovn\" a further interface in the overlay, \"<nad>.<namespace>\" an interface of another plugin for which only addresses are managed. Default: ovn. Cannot be changed.",
+							Description: "provider says who plugs the interfaces: \"ovn\" the first interface of pods, \"<nad>.<namespace>.ovn\" a further interface in the overlay, \"<nad>.<namespace>\" an interface of another plugin for which only addresses are managed. Default: ovn. While addresses are in use, a change between OVN and address management only is refused.",
 							Type:        []string{"string"},
 							Format:      "",
 						},

@@ -28,8 +28,8 @@ type IPSpecApplyConfiguration struct {
 	// nodeName is the name of the node on which the interface is, or is expected. Empty when it is on none. A node's agent
 	// may write only the IPs of its own node.
 	NodeName *string `json:"nodeName,omitempty"`
-	// subnet is the name of the Subnet. Required; refused when it does not exist, is being deleted, or is bound to
-	// namespaces other than the pod's.
+	// subnet is the name of the Subnet. Required; refused when it does not exist, is being deleted, or belongs to a Vpc that
+	// does not admit the pod's namespace. Cannot be changed.
 	Subnet *string `json:"subnet,omitempty"`
 	// attachSubnets are the names of the Subnets of the pod's further interfaces. Kept as given: further interfaces are IP
 	// objects of their own.

@@ -25,9 +25,9 @@ type SubnetSpecApplyConfiguration struct {
 	Namespaces []string `json:"namespaces,omitempty"`
 	// namespaceSelectors select further namespaces by labels; a namespace is bound when one of them matches.
 	NamespaceSelectors []metav1.LabelSelectorApplyConfiguration `json:"namespaceSelectors,omitempty"`
-	// cidrBlock is the prefix, as 10.16.0.0/16; "v4,v6" for both families. Host bits are cleared. Required, except for
-	// protocol Mac. Refused: a prefix that overlaps with another Subnet of the Vpc, and a change that leaves addresses in
-	// use outside.
+	// cidrBlock is the prefix, as 10.16.0.0/16; "v4,v6" for both families. Required, except for protocol Mac. Refused: a
+	// prefix with host bits set, one that overlaps with another Subnet of the Vpc or of its peers, and a change that leaves
+	// addresses in use outside.
 	CIDRBlock *string `json:"cidrBlock,omitempty"`
 	// gateway is the address of the router in the Subnet, per family as in cidrBlock. Default: the first address of the
 	// prefix. Refused: an address outside cidrBlock or in use.
@@ -37,7 +37,7 @@ type SubnetSpecApplyConfiguration struct {
 	ExcludeIps []string `json:"excludeIps,omitempty"`
 	// provider says who plugs the interfaces: "ovn" the first interface of pods, "<nad>.<namespace>.ovn" a further
 	// interface in the overlay, "<nad>.<namespace>" an interface of another plugin for which only addresses are managed.
-	// Default: ovn. Cannot be changed.
+	// Default: ovn. While addresses are in use, a change between OVN and address management only is refused.
 	Provider *string `json:"provider,omitempty"`
 	// gatewayType is distributed (traffic leaves at the pod's node) or centralized (at the nodes of gatewayNode). Default:
 	// distributed, in the default VPC only; without meaning in others. Anything else is refused.
