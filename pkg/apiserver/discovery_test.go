@@ -57,12 +57,14 @@ func TestDiscovery(t *testing.T) {
 	}{
 		"a client that prefers protobuf gets JSON": {
 			"application/vnd.kubernetes.protobuf,application/json", "application/json", http.StatusOK},
-		"a metadata client that prefers protobuf gets JSON": {
+		"metadata, which does have a protobuf form, is served as such": {
 			"application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1," +
-				"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json", "application/json", http.StatusOK},
+				"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
+			"application/vnd.kubernetes.protobuf", http.StatusOK},
 		"a client that prefers CBOR gets JSON": {"application/cbor,application/json", "application/json", http.StatusOK},
 		"YAML is served":                       {"application/yaml", "application/yaml", http.StatusOK},
-		"protobuf alone is not acceptable":     {"application/vnd.kubernetes.protobuf", "application/json", http.StatusNotAcceptable},
+		"protobuf alone is not acceptable": {
+			"application/vnd.kubernetes.protobuf", "application/vnd.kubernetes.protobuf", http.StatusNotAcceptable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := do(t, s, "GET", groupPath+"/vpcs", "", "Accept: "+test.accept)

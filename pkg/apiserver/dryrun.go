@@ -9,8 +9,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/rest"
+	storeerr "k8s.io/apiserver/pkg/storage/errors"
 	"k8s.io/apiserver/pkg/warning"
 
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -44,7 +46,7 @@ func (d *dryRun) create(validate rest.ValidateObjectFunc) rest.ValidateObjectFun
 		}
 		var err error
 		d.planned, err = d.planner.PlanCreate(ctx, d.resource, o)
-		return err
+		return storeerr.InterpretCreateError(err, v1.Resource(d.resource), o.GetName())
 	}
 }
 
@@ -62,7 +64,7 @@ func (d *dryRun) update(validate rest.ValidateObjectUpdateFunc) rest.ValidateObj
 		}
 		var err error
 		d.planned, err = d.planner.PlanUpdate(ctx, d.resource, before, o)
-		return err
+		return storeerr.InterpretUpdateError(err, v1.Resource(d.resource), o.GetName())
 	}
 }
 
@@ -78,7 +80,7 @@ func (d *dryRun) answer(out runtime.Object, err error) (runtime.Object, error) {
 func planDelete(ctx context.Context, p planner, resource string, obj storage.Object) error {
 	referrers, err := p.PlanDelete(ctx, resource, obj.GetName())
 	if err != nil || len(referrers) == 0 {
-		return err
+		return storeerr.InterpretDeleteError(err, v1.Resource(resource), obj.GetName())
 	}
 	names := make([]string, 0, len(referrers))
 	for _, r := range referrers {
