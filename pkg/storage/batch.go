@@ -292,7 +292,7 @@ func (b *batch) checkRefs(old, e *entry) error {
 		switch target := b.work.get("/" + r.Resource + "/" + r.Name); {
 		case target == nil:
 			errs = append(errs, &field.Error{Type: field.ErrorTypeNotFound, Field: r.Field, BadValue: r.Name,
-				Detail: "there is no such object in " + r.Resource + "; create it first"})
+				Detail: "create it first"})
 		case target.obj != nil && target.obj.GetDeletionTimestamp() != nil:
 			errs = append(errs, &field.Error{Type: field.ErrorTypeForbidden, Field: r.Field, BadValue: r.Name,
 				Detail: fmt.Sprintf("%s is being deleted, nothing new may refer to it", r)})

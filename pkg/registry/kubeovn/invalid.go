@@ -14,3 +14,10 @@ func Invalid(kind, name string, errs field.ErrorList) error {
 	}
 	return apierrors.NewInvalid(v1.Kind(kind), name, errs)
 }
+
+// NotFound is the refusal of a reference to an object that does not exist; it says what to create.
+func NotFound(path *field.Path, kind, name string) *field.Error {
+	err := field.NotFound(path, name)
+	err.Detail = "create the " + kind + " first"
+	return err
+}

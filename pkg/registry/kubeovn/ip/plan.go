@@ -22,7 +22,7 @@ func plan(v storage.View, old, ip *v1.IP) error {
 	}
 	subnet, ok := storage.Get[*v1.Subnet](v, "subnets", ip.Spec.Subnet)
 	if !ok {
-		return kubeovn.Invalid("IP", ip.Name, field.ErrorList{field.NotFound(specPath.Child("subnet"), ip.Spec.Subnet)})
+		return kubeovn.Invalid("IP", ip.Name, field.ErrorList{kubeovn.NotFound(specPath.Child("subnet"), "Subnet", ip.Spec.Subnet)})
 	}
 	errs := checkNamespace(v, subnet, old, ip)
 	errs = append(errs, checkVips(v, old, ip)...)
@@ -62,7 +62,7 @@ func checkVips(v storage.View, old, ip *v1.IP) field.ErrorList {
 		vip, ok := storage.Get[*v1.Vip](v, "vips", name)
 		switch {
 		case !ok:
-			errs = append(errs, field.NotFound(path, name))
+			errs = append(errs, kubeovn.NotFound(path, "Vip", name))
 		case vip.Spec.Subnet != ip.Spec.Subnet:
 			errs = append(errs, field.Invalid(path, name, wrongSubnet(vip, ip)))
 		case vip.Spec.Type != v1.VipReserved || len(vip.Spec.Selector) == 0:
@@ -85,7 +85,7 @@ func useVip(v storage.View, ip *v1.IP) field.ErrorList {
 	vip, ok := storage.Get[*v1.Vip](v, "vips", ip.Spec.Vip)
 	switch {
 	case !ok:
-		return field.ErrorList{field.NotFound(path, ip.Spec.Vip)}
+		return field.ErrorList{kubeovn.NotFound(path, "Vip", ip.Spec.Vip)}
 	case vip.Spec.Subnet != ip.Spec.Subnet:
 		return field.ErrorList{field.Invalid(path, vip.Name, wrongSubnet(vip, ip))}
 	case vip.Spec.Type != v1.VipReserved || len(vip.Spec.Selector) > 0:

@@ -42,13 +42,13 @@ func wantedIP(v storage.View, req *v1.PodInterfaces, nic *v1.PodInterface, path 
 	if subnetName == "" {
 		vip, ok := storage.Get[*v1.Vip](v, "vips", nic.Vip)
 		if !ok {
-			return nil, field.NotFound(path.Child("vip"), nic.Vip)
+			return nil, kubeovn.NotFound(path.Child("vip"), "Vip", nic.Vip)
 		}
 		subnetName = vip.Spec.Subnet
 	}
 	subnet, ok := storage.Get[*v1.Subnet](v, "subnets", subnetName)
 	if !ok {
-		return nil, field.NotFound(path.Child("subnet"), subnetName)
+		return nil, kubeovn.NotFound(path.Child("subnet"), "Subnet", subnetName)
 	}
 	name := nic.Name
 	if name == "" {

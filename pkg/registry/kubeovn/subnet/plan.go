@@ -62,7 +62,7 @@ func checkVpc(v storage.View, old, s *v1.Subnet) field.ErrorList {
 	vpc, ok := storage.Get[*v1.Vpc](v, nb.Vpcs, s.Spec.Vpc)
 	switch {
 	case !ok:
-		return field.ErrorList{field.NotFound(vpcPath, s.Spec.Vpc)}
+		return field.ErrorList{kubeovn.NotFound(vpcPath, "Vpc", s.Spec.Vpc)}
 	case vpc.DeletionTimestamp != nil:
 		return field.ErrorList{field.Invalid(vpcPath, s.Spec.Vpc, fmt.Sprintf("vpc %s is being deleted", s.Spec.Vpc))}
 	}

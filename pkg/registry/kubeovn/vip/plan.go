@@ -23,7 +23,7 @@ func plan(v storage.View, old, vip *v1.Vip) error {
 	}
 	subnet, ok := storage.Get[*v1.Subnet](v, "subnets", vip.Spec.Subnet)
 	if !ok {
-		return kubeovn.Invalid("Vip", vip.Name, field.ErrorList{field.NotFound(specPath.Child("subnet"), vip.Spec.Subnet)})
+		return kubeovn.Invalid("Vip", vip.Name, field.ErrorList{kubeovn.NotFound(specPath.Child("subnet"), "Subnet", vip.Spec.Subnet)})
 	}
 	var errs field.ErrorList
 	if old == nil || old.Spec.Namespace != vip.Spec.Namespace {
