@@ -53,7 +53,7 @@ type docChange struct{ before, after *entry }
 
 func newBatch(e *Engine, base, work *state) *batch {
 	return &batch{
-		e: e, cols: work.columns, now: metav1.NewTime(e.opts.Clock.Now()), base: base, work: work,
+		e: e, cols: work.columns, now: metav1.NewTime(e.opts.Clock.Now().Truncate(time.Second)), base: base, work: work,
 		docs:  map[ovsdb.UUID]*docChange{},
 		rows:  rowChanges{parents: map[Parent]*members{}, rows: map[ovsdb.UUID]*realized{}},
 		dirty: map[string]bool{}, lazy: map[string]bool{},

@@ -77,7 +77,7 @@ func (s *store) tryDelete(ctx context.Context, e *entry, key string, out runtime
 	if opts.ExpectTransformOrDecodeError || w.out.obj == nil {
 		return true, s.versioner.UpdateObject(out, w.out.rev)
 	}
-	return true, copyInto(out, w.out.obj, true)
+	return true, s.result(w.out, out)
 }
 
 const maxNamed = 5 // referrers named in a warning

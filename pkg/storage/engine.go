@@ -64,7 +64,7 @@ type Options struct {
 const (
 	maxBatch      = 128     // requests in one transaction
 	maxBatchBytes = 1 << 20 // of a transaction, beyond which no request is added
-	maxQueue      = 8192    // requests that wait; more are refused
+	maxQueue      = 8192    // requests without an answer; more are refused
 )
 
 // Engine stores objects of several kinds in one Northbound database. All methods are safe for concurrent use.
@@ -86,6 +86,7 @@ type Engine struct {
 
 	encodings encodings
 
+	waiting  atomic.Int64 // requests that have no answer yet, wherever they are
 	watches  atomic.Int64
 	corrupt  atomic.Int64
 	progress atomic.Uint64 // counts requests for watch progress
@@ -221,9 +222,11 @@ func (e *Engine) enqueue(r *request) error {
 	if e.closed || (!e.down.IsZero() && e.opts.Clock.Since(e.down) > e.opts.WaitLimit) {
 		return unavailable()
 	}
-	if len(e.queue) >= maxQueue {
+	if e.waiting.Load() >= maxQueue {
 		return apierrors.NewTooManyRequests("too many writes are waiting for the Northbound database", 1)
 	}
+	e.waiting.Add(1)
+	r.waiting = &e.waiting
 	e.queue = append(e.queue, r)
 	e.wakeUp()
 	return nil

@@ -19,3 +19,9 @@ func (o Options) WithBareTokens() Options {
 	o.bareToken = true
 	return o
 }
+
+// Queued is the number of requests that have no answer yet.
+func (e *Engine) Queued() int { return int(e.waiting.Load()) }
+
+// MaxQueue is the number of requests beyond which more are refused.
+const MaxQueue = maxQueue

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -47,6 +48,8 @@ type request struct {
 	// audit requests look for rows that somebody else changed.
 	audit bool
 
+	waiting *atomic.Int64 // counts the request as long as it has no answer; nil for the engine's own
+
 	err  error
 	done chan struct{}
 }
@@ -57,6 +60,9 @@ func newRequest(ctx context.Context, writes ...*write) *request {
 
 func (r *request) finish(err error) {
 	r.err = err
+	if r.waiting != nil {
+		r.waiting.Add(-1)
+	}
 	close(r.done)
 }
 

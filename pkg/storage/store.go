@@ -164,7 +164,11 @@ func (s *store) result(e *entry, out runtime.Object) error {
 	if e.obj == nil {
 		return s.corrupt(e, e.err)
 	}
-	return copyInto(out, e.obj, true)
+	if err := copyInto(out, e.obj, true); err != nil {
+		return err
+	}
+	// A version that another request of the same transaction has replaced was never stored, and has no version set.
+	return s.versioner.UpdateObject(out, e.rev)
 }
 
 // Get implements storage.Interface.
