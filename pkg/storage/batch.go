@@ -135,14 +135,14 @@ func (b *batch) create(w *write) error {
 		return err
 	}
 	e := &entry{key: w.key, res: w.res, uuid: w.uuid, obj: obj, expires: w.expires}
-	if err := b.checkRefs(nil, e); err != nil {
-		return err
-	}
 	e.rev = b.nextRev()
 	e.createRev = e.rev
 	b.put(nil, e)
 	w.out = e
-	return b.accompany(nil, e)
+	if err := b.accompany(nil, e); err != nil {
+		return err
+	}
+	return b.checkRefs(nil, e) // now: companions are what it may refer to
 }
 
 // current returns what is stored if it is what the caller saw.
@@ -164,9 +164,6 @@ func (b *batch) update(w *write) error {
 		return err
 	}
 	e := &entry{key: cur.key, res: cur.res, uuid: cur.uuid, createRev: cur.createRev, obj: obj, expires: w.expires}
-	if err := b.checkRefs(cur, e); err != nil {
-		return err
-	}
 	if obj.GetDeletionTimestamp() != nil {
 		held := b.work.held(e.res.Name, e.name())
 		setFinalizer(obj, held)
@@ -179,6 +176,9 @@ func (b *batch) update(w *write) error {
 	b.put(cur, e)
 	w.out = e
 	if err := b.accompany(cur, e); err != nil {
+		return err
+	}
+	if err := b.checkRefs(cur, e); err != nil {
 		return err
 	}
 	return b.release(cur)
@@ -290,7 +290,7 @@ func (b *batch) checkRefs(old, e *entry) error {
 			continue
 		}
 		switch target := b.work.get("/" + r.Resource + "/" + r.Name); {
-		case target == nil:
+		case target == nil || old == nil && target.key == e.key: // nothing holds itself
 			errs = append(errs, &field.Error{Type: field.ErrorTypeNotFound, Field: r.Field, BadValue: r.Name,
 				Detail: "create it first"})
 		case target.obj != nil && target.obj.GetDeletionTimestamp() != nil:
@@ -328,6 +328,16 @@ func (b *batch) put(old, e *entry) {
 				b.lazy["/"+r.Resource+"/"+r.Name] = true
 			}
 		}
+	}
+	var before, after Object
+	if old != nil && old.obj != nil {
+		before = old.obj
+	}
+	if !e.deleted && e.obj != nil {
+		after = e.obj
+	}
+	for _, r := range e.res.AffectedBy(b.work, before, after) {
+		b.dirty["/"+r.Resource+"/"+r.Name] = true
 	}
 }
 

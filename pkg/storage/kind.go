@@ -105,6 +105,10 @@ type Kind[T Object] struct {
 	// created in the transaction that first wants them and deleted in the one that no longer does, or that deletes obj. An
 	// object of that name that somebody else created is left as it is. Companions have no companions of their own.
 	Companions func(v View, obj T) []Object
+	// Affected names the objects, besides those that references tell, that are derived again in the transaction in which obj
+	// takes the place of old: those that depend on a set of objects and not on one that they could name, as a router's gateway
+	// port on all chassis that are gateways. old is zero on creation, obj on deletion; v holds obj. Weak and Effect do not count.
+	Affected func(v View, old, obj T) []Ref
 	// Rows returns the Northbound rows that realize the object, given all of the transaction's objects.
 	// Rows of an object that is being deleted but still in use are as those of any other.
 	Rows func(v View, obj T) ([]Row, error)
@@ -123,6 +127,7 @@ type Resource struct {
 	plan       func(v View, old, obj Object) error
 	derive     func(View, Object)
 	companions func(View, Object) []Object
+	affected   func(v View, old, obj Object) []Ref
 	rows       func(View, Object) ([]Row, error)
 }
 
@@ -152,6 +157,18 @@ func NewResource[T Object](name, kind string, newObject func() T, k Kind[T]) *Re
 	}
 	if k.Companions != nil {
 		r.companions = func(v View, o Object) []Object { return k.Companions(v, o.(T)) }
+	}
+	if k.Affected != nil {
+		r.affected = func(v View, old, obj Object) []Ref {
+			var before, after T
+			if old != nil {
+				before = old.(T)
+			}
+			if obj != nil {
+				after = obj.(T)
+			}
+			return k.Affected(v, before, after)
+		}
 	}
 	if k.Rows != nil {
 		r.rows = func(v View, o Object) ([]Row, error) { return k.Rows(v, o.(T)) }
@@ -218,6 +235,14 @@ func (r *Resource) DesiredCompanions(v View, obj Object) []Object {
 		return nil
 	}
 	return r.companions(v, obj)
+}
+
+// AffectedBy names the objects that the change from old to obj affects without a reference; see Kind.Affected for nil arguments.
+func (r *Resource) AffectedBy(v View, old, obj Object) []Ref {
+	if r.affected == nil {
+		return nil
+	}
+	return r.affected(v, old, obj)
 }
 
 // DesiredRows returns the rows that realize obj.

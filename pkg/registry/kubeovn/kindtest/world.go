@@ -145,6 +145,10 @@ func (w *World) remove(e *entry) error {
 	affected := w.affected(e)
 	w.unindex(e)
 	w.objects = slices.DeleteFunc(w.objects, func(x *entry) bool { return x == e })
+	w.affectedBy(e, e.object, nil, affected)
+	if err := w.accompany(e, e.object, nil); err != nil {
+		return err
+	}
 	if err := w.recompute(affected); err != nil {
 		return err
 	}
@@ -163,9 +167,7 @@ func (w *World) write(r *storage.Resource, old, own storage.Object, uuid ovsdb.U
 		return err
 	}
 	refs := r.Refs(own)
-	if err := w.checkReferences(r, old, refs); err != nil {
-		return err
-	}
+	before := w.save()
 	affected := map[*entry]bool{}
 	e := w.find(r.Name, own.GetName())
 	if e == nil {
@@ -185,7 +187,47 @@ func (w *World) write(r *storage.Resource, old, own storage.Object, uuid ovsdb.U
 	for x := range w.affected(e) {
 		affected[x] = true
 	}
+	w.affectedBy(e, old, own, affected)
+	err := w.accompany(e, old, own)
+	if err == nil {
+		err = w.checkReferences(r, old, refs)
+	}
+	if err != nil {
+		before.restore(w)
+		return err
+	}
 	return w.recompute(affected)
+}
+
+// affectedBy adds the objects that a change affects without a reference.
+func (w *World) affectedBy(e *entry, old, own storage.Object, affected map[*entry]bool) {
+	for _, ref := range e.resource.AffectedBy(w, old, own) {
+		if target := w.find(ref.Resource, ref.Name); target != nil {
+			affected[target] = true
+		}
+	}
+}
+
+// saved is what a refused write goes back to.
+type saved struct {
+	objects []*entry
+	values  []entry
+	index   []indexed
+}
+
+func (w *World) save() saved {
+	s := saved{objects: slices.Clone(w.objects), index: slices.Clone(w.index)}
+	for _, e := range w.objects {
+		s.values = append(s.values, *e)
+	}
+	return s
+}
+
+func (s saved) restore(w *World) {
+	w.objects, w.index = s.objects, s.index
+	for i, e := range s.objects {
+		*e = s.values[i]
+	}
 }
 
 // checkReferences holds new strong references to existing objects; only of resources that this world has.
@@ -291,12 +333,19 @@ func (w *World) Row(resource, name, key string) (storage.Row, bool) {
 
 func (w *World) resourceOf(obj storage.Object) *storage.Resource {
 	w.t.Helper()
+	r := w.resourceFor(obj)
+	if r == nil {
+		w.t.Fatalf("no resource of this world holds a %T", obj)
+	}
+	return r
+}
+
+func (w *World) resourceFor(obj storage.Object) *storage.Resource {
 	for _, r := range w.resources {
 		if reflect.TypeOf(r.New()) == reflect.TypeOf(obj) {
 			return r
 		}
 	}
-	w.t.Fatalf("no resource of this world holds a %T", obj)
 	return nil
 }
 
