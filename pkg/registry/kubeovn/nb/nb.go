@@ -40,6 +40,14 @@ const (
 	Subnets = "subnets"
 )
 
+// Resources that others refer to, without rows of their own or with none that others refer to.
+const (
+	ProviderNetworks = "provider-networks"
+	Vlans            = "vlans"
+	Chassis          = "chassis"
+	OvnEips          = "ovn-eips"
+)
+
 // Keys of rows that other objects refer to with View.RowID. They never change: a row keeps its UUID as long as its key.
 const (
 	SwitchKey     = "switch" // the Logical_Switch of a Subnet
@@ -67,6 +75,13 @@ func PatchPort(subnet, vpc string) string { return subnet + "-" + vpc }
 
 // PeerPort is the name of the port of a Vpc's router that leads to another Vpc: "vpc1-vpc2".
 func PeerPort(vpc, remote string) string { return vpc + "-" + remote }
+
+// GatewayName is the name of the place of a chassis among the gateways of a router port. Neither names of objects nor those
+// of ports have an underscore, so that no two are the same.
+func GatewayName(port, chassis string) string { return port + "_" + chassis }
+
+// ExternalPortKey is the key of the Logical_Router_Port of a Vpc in an external Subnet.
+func ExternalPortKey(subnet string) string { return "external/" + subnet }
 
 // VirtualPort is the name of the port of an address of spec.vips of a Subnet.
 func VirtualPort(subnet, address string) string { return subnet + "-vip-" + address }
