@@ -1,0 +1,58 @@
+package shape
+
+import (
+	"context"
+
+	metatable "k8s.io/apimachinery/pkg/api/meta/table"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apiserver/pkg/registry/rest"
+
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
+	"github.com/northbound-ovn/northbound/pkg/storage"
+)
+
+// Table returns the printer of kubectl get. It needs no other object.
+func (k *Kind[T]) Table(func() storage.View) rest.TableConvertor { return table[T]{k} }
+
+type table[T storage.Object] struct{ kind *Kind[T] }
+
+// ConvertToTable implements rest.TableConvertor.
+func (t table[T]) ConvertToTable(_ context.Context, obj, options runtime.Object) (*metav1.Table, error) {
+	out := &metav1.Table{}
+	if o, ok := options.(*metav1.TableOptions); !ok || !o.NoHeaders {
+		out.ColumnDefinitions = t.kind.Columns
+	}
+	kubeovn.CopyListMeta(obj, out)
+	var err error
+	out.Rows, err = metatable.MetaToTableRow(obj, func(obj runtime.Object, _ metav1.Object, name, age string) ([]any, error) {
+		return t.kind.Cells(obj.(T), name, age), nil
+	})
+	return out, err
+}
+
+// Text is a column of text.
+func Text(name, description string) metav1.TableColumnDefinition {
+	return metav1.TableColumnDefinition{Name: name, Type: "string", Description: description}
+}
+
+// Flag is a column of true and false.
+func Flag(name, description string) metav1.TableColumnDefinition {
+	return metav1.TableColumnDefinition{Name: name, Type: "boolean", Description: description}
+}
+
+// Number is a column of integers.
+func Number(name, description string) metav1.TableColumnDefinition {
+	return metav1.TableColumnDefinition{Name: name, Type: "integer", Description: description}
+}
+
+// NameColumn is the first column of every table.
+func NameColumn(description string) metav1.TableColumnDefinition {
+	return metav1.TableColumnDefinition{Name: "Name", Type: "string", Format: "name", Description: description}
+}
+
+// Wide is a column that kubectl shows with -o wide only.
+func Wide(c metav1.TableColumnDefinition) metav1.TableColumnDefinition {
+	c.Priority = 1
+	return c
+}
