@@ -9,6 +9,7 @@ import (
 const (
 	gatewayBase     = "external-gateway/" // Chassis that may host external ports
 	externalVpcBase = "external-vpc/"     // Vpcs with external ports
+	bfdVpcBase      = "bfd-vpc/"          // of these, by external Subnet, those that watch next hops in it
 )
 
 // GatewayKey is the index key of a Chassis with spec.externalGateway.
@@ -16,6 +17,9 @@ func GatewayKey(chassis string) string { return gatewayBase + chassis }
 
 // ExternalVpcKey is the index key of a Vpc that asks for ports in external Subnets.
 func ExternalVpcKey(vpc string) string { return externalVpcBase + vpc }
+
+// BFDVpcKey is the index key of a Vpc that watches the gateway nodes' addresses in an external Subnet.
+func BFDVpcKey(subnet, vpc string) string { return bfdVpcBase + subnet + "/" + vpc }
 
 // Gateways returns the Chassis that may host external ports, by ascending name.
 func Gateways(v storage.View) []storage.Object {
@@ -28,8 +32,18 @@ func Gateways(v storage.View) []storage.Object {
 
 // ExternalVpcs returns the Vpcs that ask for ports in external Subnets: those whose rows depend on the gateways.
 func ExternalVpcs(v storage.View) []storage.Ref {
+	return vpcs(v, externalVpcBase)
+}
+
+// BFDVpcs returns the Vpcs that watch the gateway nodes' addresses in an external Subnet: those that an OvnEip of type lsp in it
+// concerns.
+func BFDVpcs(v storage.View, subnet string) []storage.Ref {
+	return vpcs(v, bfdVpcBase+subnet+"/")
+}
+
+func vpcs(v storage.View, base string) []storage.Ref {
 	var out []storage.Ref
-	for _, o := range v.Scan(externalVpcBase, after(externalVpcBase)) {
+	for _, o := range v.Scan(base, after(base)) {
 		out = append(out, storage.Ref{Resource: Vpcs, Name: o.GetName()})
 	}
 	return out

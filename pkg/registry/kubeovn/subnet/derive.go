@@ -32,6 +32,10 @@ func derive(v storage.View, s *v1.Subnet) {
 	if querier := querierOf(s, net); s.Spec.EnableMulticastSnoop && querier.IsValid() {
 		status.McastQuerierIP, status.McastQuerierMAC = querier.String(), nb.RouterMAC(s)
 	}
+	status.U2OInterconnectionMAC, status.U2OInterconnectionVPC = "", ""
+	if isInterconnected(s) {
+		status.U2OInterconnectionMAC, status.U2OInterconnectionVPC = nb.RouterMAC(s), s.Spec.Vpc
+	}
 	kubeovn.SetTrue(&status.Conditions, s, "Validated", "ValidateLogicalSwitchSuccess", "")
 	kubeovn.SetTrue(&status.Conditions, s, "Ready", readyReason(s), "")
 }

@@ -30,8 +30,10 @@ func (k kind) checkPrefixes(v storage.View, old, s *v1.Subnet) field.ErrorList {
 		}
 		if slices.Contains(here, prefix.InVpc(s.Spec.Vpc)) {
 			errs = append(errs, conflictsWithPeers(v, s, p)...)
+			errs = append(errs, k.conflictsWithExternals(v, s, p)...)
 			errs = append(errs, k.conflictsWithCluster(v, s, p)...)
 		}
+		errs = append(errs, conflictsWhereExternal(v, s, p)...)
 		if len(errs) > maxNamed {
 			errs = errs[:maxNamed]
 		}
@@ -70,6 +72,37 @@ func conflictsWithPeers(v storage.View, s *v1.Subnet, p netip.Prefix) field.Erro
 	var errs field.ErrorList
 	for _, peer := range vpc.Peers(v, own) {
 		errs = append(errs, conflicts(v, s, prefix.InVpc(peer), p, " of peer vpc "+peer)...)
+	}
+	return errs
+}
+
+// conflictsWithExternals holds a prefix against those of the external Subnets that the Vpc's router is connected with.
+func (k kind) conflictsWithExternals(v storage.View, s *v1.Subnet, p netip.Prefix) field.ErrorList {
+	own, ok := storage.Get[*v1.Vpc](v, nb.Vpcs, s.Spec.Vpc)
+	if !ok {
+		return nil
+	}
+	var errs field.ErrorList
+	for _, name := range vpc.ExternalSubnets(k.cfg, own) {
+		external, ok := storage.Get[*v1.Subnet](v, nb.Subnets, name)
+		if !ok || name == s.Name {
+			continue
+		}
+		prefixes, _ := ipam.ParsePrefixes(external.Spec.CIDRBlock)
+		if theirs := prefixes.Of(p.Addr()); theirs.IsValid() && theirs.Overlaps(p) {
+			errs = append(errs, conflict(s, fmt.Sprintf("subnet %s cidr %s is conflict with external subnet %s cidr %s of vpc %s", s.Name, p, name, theirs, own.Name)))
+		}
+	}
+	return errs
+}
+
+// conflictsWhereExternal holds a prefix of an external Subnet against those of the Vpcs that are connected with it.
+func conflictsWhereExternal(v storage.View, s *v1.Subnet, p netip.Prefix) field.ErrorList {
+	var errs field.ErrorList
+	for connected := range storage.ReferrersOf[*v1.Vpc](v, nb.Subnets, s.Name) {
+		if connected.Spec.DefaultSubnet != s.Name {
+			errs = append(errs, conflicts(v, s, prefix.InVpc(connected.Name), p, " of vpc "+connected.Name)...)
+		}
 	}
 	return errs
 }

@@ -34,14 +34,14 @@ func (k kind) plan(v storage.View, old, s *v1.Subnet) error {
 		errs = k.check(v, old, s)
 	}
 	if len(errs) == 0 {
-		errs = claimRouterMAC(v, s)
+		errs = append(claimRouterMAC(v, s), claimInterconnection(v, old, s)...)
 	}
 	return kubeovn.Invalid("Subnet", s.Name, errs)
 }
 
 // check holds a Subnet that is right by itself against all others.
 func (k kind) check(v storage.View, old, s *v1.Subnet) field.ErrorList {
-	errs := checkVpc(v, old, s)
+	errs := append(checkVpc(v, old, s), checkVlan(v, old, s)...)
 	if old == nil && v.Get(nb.Vpcs, s.Name) != nil {
 		errs = append(errs, sameName(s.Name))
 	}
@@ -65,6 +65,20 @@ func checkVpc(v storage.View, old, s *v1.Subnet) field.ErrorList {
 		return field.ErrorList{kubeovn.NotFound(vpcPath, "Vpc", s.Spec.Vpc)}
 	case vpc.DeletionTimestamp != nil:
 		return field.ErrorList{field.Invalid(vpcPath, s.Spec.Vpc, fmt.Sprintf("vpc %s is being deleted", s.Spec.Vpc))}
+	}
+	return nil
+}
+
+func checkVlan(v storage.View, old, s *v1.Subnet) field.ErrorList {
+	if s.Spec.Vlan == "" || old != nil {
+		return nil
+	}
+	vlan, ok := storage.Get[*v1.Vlan](v, nb.Vlans, s.Spec.Vlan)
+	switch {
+	case !ok:
+		return field.ErrorList{kubeovn.NotFound(vlanPath, "Vlan", s.Spec.Vlan)}
+	case vlan.DeletionTimestamp != nil:
+		return field.ErrorList{field.Invalid(vlanPath, s.Spec.Vlan, fmt.Sprintf("vlan %s is being deleted", s.Spec.Vlan))}
 	}
 	return nil
 }
@@ -108,11 +122,16 @@ func checkDefault(v storage.View, s *v1.Subnet) field.ErrorList {
 // checkPortNames refuses a Subnet whose ports would have the name of others: Subnet "b-c" in Vpc "a" and Subnet "c" in Vpc
 // "a-b" ask for the same router port.
 func checkPortNames(v storage.View, old, s *v1.Subnet) field.ErrorList {
-	if !IsRouted(s) || old != nil && IsRouted(old) {
-		return nil
-	}
 	var errs field.ErrorList
 	path := field.NewPath("metadata", "name")
+	if hasLocalnet(s) && (old == nil || !hasLocalnet(old)) {
+		if err := address.ClaimPort(v, nb.LocalnetPort(s.Name)); err != nil {
+			errs = append(errs, field.Invalid(path, s.Name, err.Error()))
+		}
+	}
+	if !hasRouterPort(s) || old != nil && hasRouterPort(old) {
+		return errs
+	}
 	port := nb.RouterPort(s.Spec.Vpc, s.Name)
 	for _, holder := range v.Scan(nb.RouterPortNameKey(port), nb.RouterPortNameKey(port)+"\x00") {
 		errs = append(errs, field.Invalid(path, s.Name, fmt.Sprintf("the subnet needs the router port %q, which %s has already", port, address.Describe(holder))))

@@ -21,18 +21,19 @@ func NewResource(cfg kubeovn.Config) *storage.Resource {
 		Index:      index,
 		Plan:       k.plan,
 		Derive:     derive,
+		Affected:   affected,
 		Rows:       k.rows,
 	})
 }
 
-// references hold the Vpc, whose status names its Subnets. The Vlan is a kind that may not be served.
+// references hold the Vpc and the Vlan, whose status names their Subnets.
 func references(s *v1.Subnet) []storage.Ref {
 	var refs []storage.Ref
 	if s.Spec.Vpc != "" {
 		refs = append(refs, storage.Ref{Resource: nb.Vpcs, Name: s.Spec.Vpc, Field: vpcPath.String(), Effect: storage.Immediately})
 	}
 	if s.Spec.Vlan != "" {
-		refs = append(refs, storage.Ref{Resource: "vlans", Name: s.Spec.Vlan, Field: vlanPath.String(), Weak: true})
+		refs = append(refs, storage.Ref{Resource: nb.Vlans, Name: s.Spec.Vlan, Field: vlanPath.String(), Effect: storage.Immediately})
 	}
 	return refs
 }
@@ -48,8 +49,15 @@ func index(s *v1.Subnet) []string {
 			keys = append(keys, prefix.Key(scope, p))
 		}
 	}
-	if IsRouted(s) {
+	if hasRouterPort(s) {
 		keys = append(keys, nb.RouterPortNameKey(nb.RouterPort(s.Spec.Vpc, s.Name)), address.PortKey(nb.PatchPort(s.Name, s.Spec.Vpc)))
+	}
+	if hasLocalnet(s) {
+		keys = append(keys, address.PortKey(nb.LocalnetPort(s.Name)))
+	}
+	if isInterconnected(s) {
+		keys = append(keys, interconnectedKey(s.Spec.Vpc, s.Name))
+		keys = append(keys, address.Keys(s.Name, interconnection(s), "")...)
 	}
 	if mac := nb.RouterMAC(s); mac != "" {
 		keys = append(keys, address.MACKey(mac, s.Name))
@@ -79,13 +87,19 @@ func IsRouted(s *v1.Subnet) bool {
 	return address.HasPorts(s) && s.Spec.Vpc != "" && s.Spec.CIDRBlock != "" && (s.Spec.Vlan == "" || s.Spec.LogicalGateway)
 }
 
+// hasRouterPort reports whether the Vpc's router has a port in the Subnet, as its gateway or besides a physical one.
+func hasRouterPort(s *v1.Subnet) bool { return IsRouted(s) || isInterconnected(s) }
+
+// hasLocalnet reports whether the Subnet's switch has a port to a physical network.
+func hasLocalnet(s *v1.Subnet) bool { return address.HasPorts(s) && s.Spec.Vlan != "" }
+
 // scopes are within what the prefixes of a Subnet must not overlap with others.
 func scopes(s *v1.Subnet) []string {
 	if !address.HasPorts(s) {
 		return []string{prefix.OfProvider(s.Spec.Provider)}
 	}
 	var out []string
-	if IsRouted(s) || s.Spec.U2OInterconnection && s.Spec.Vpc != "" {
+	if hasRouterPort(s) {
 		out = append(out, prefix.InVpc(s.Spec.Vpc))
 	}
 	if s.Spec.Vlan != "" {

@@ -40,13 +40,17 @@ func (k kind) rows(v storage.View, s *v1.Subnet) ([]storage.Row, error) {
 		return nil, err
 	}
 	rows := []storage.Row{logicalSwitch(s, net)}
-	if IsRouted(s) {
+	if hasRouterPort(s) {
 		port, err := k.routerPort(v, s, net)
 		if err != nil {
 			return nil, err
 		}
 		rows = append(rows, patchPort(v, s), port)
 	}
+	if vlan, ok := storage.Get[*v1.Vlan](v, nb.Vlans, s.Spec.Vlan); ok {
+		rows = append(rows, localnetPort(v, s, vlan))
+	}
+	rows = append(rows, interconnectionPolicies(v, s, net)...)
 	options, err := k.dhcpOptions(s, net)
 	if err != nil {
 		return nil, err
@@ -95,9 +99,36 @@ func patchPort(v storage.View, s *v1.Subnet) storage.Row {
 	}
 }
 
+// localnetPort leads to the Vlan. The tag stands beside the request for it, from which northd would copy it a moment later: until
+// then the packets of the Subnet would be untagged.
+func localnetPort(v storage.View, s *v1.Subnet, vlan *v1.Vlan) storage.Row {
+	tag := ovsdb.Empty
+	if vlan.Spec.ID > 0 {
+		tag = ovsdb.Int(int64(vlan.Spec.ID))
+	}
+	return storage.Row{
+		Table: nb.LogicalSwitchPort,
+		Key:   "localnet",
+		Columns: ovsdb.Row{
+			"name":         ovsdb.String(nb.LocalnetPort(s.Name)),
+			"type":         ovsdb.String("localnet"),
+			"addresses":    ovsdb.Strings("unknown"),
+			"options":      ovsdb.Map(map[string]string{"network_name": vlan.Spec.Provider}),
+			"tag_request":  tag,
+			"tag":          tag,
+			"external_ids": nb.ExternalIDs(nil),
+		},
+		Parents: nb.InSwitch(v, s.Name, "ports"),
+	}
+}
+
 func (k kind) routerPort(v storage.View, s *v1.Subnet, net network) (storage.Row, error) {
 	var networks []string
-	for _, a := range net.gateway.All() {
+	addrs := net.gateway
+	if isInterconnected(s) {
+		addrs = interconnection(s)
+	}
+	for _, a := range addrs.All() {
 		networks = append(networks, fmt.Sprintf("%s/%d", a, net.prefixes.Of(a).Bits()))
 	}
 	options := map[string]string{}

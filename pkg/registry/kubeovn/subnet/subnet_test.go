@@ -14,7 +14,9 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ip"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/kindtest"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/providernetwork"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/subnet"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vlan"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vpc"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -22,10 +24,18 @@ import (
 
 func newWorld(t testing.TB) *kindtest.World {
 	cfg := kubeovn.DefaultConfig()
-	w := kindtest.New(t, vpc.NewResource(cfg), subnet.NewResource(cfg), ip.NewResource(cfg))
+	w := kindtest.New(t, vpc.NewResource(cfg), subnet.NewResource(cfg), ip.NewResource(cfg), vlan.NewResource(cfg), providernetwork.NewResource(cfg))
 	w.MustCreate(kubeovn.DefaultObjects(cfg)...)
-	w.MustCreate(newVpc("v"))
+	w.MustCreate(newVpc("v"), newProvider("external204"), newVlan("vlan204", 204), newVlan("x", 0))
 	return w
+}
+
+func newProvider(name string) *v1.ProviderNetwork {
+	return &v1.ProviderNetwork{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1.ProviderNetworkSpec{DefaultInterface: "vlan"}}
+}
+
+func newVlan(name string, id int32) *v1.Vlan {
+	return &v1.Vlan{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1.VlanSpec{ID: id, Provider: "external204"}}
 }
 
 func newVpc(name string, change ...func(*v1.VpcSpec)) *v1.Vpc {
@@ -83,6 +93,12 @@ func TestCreateIsRefusedWithTheReason(t *testing.T) {
 		{"an external network of another plugin", nil, newSubnet("ovn-vpc-external-network", "", "192.168.0.0/24", external, func(s *spec) { s.Gateway = "192.168.0.1"; s.ExcludeIps = []string{"192.168.0.1..192.168.0.10"} }), nil},
 		{"an underlay with its own gateway", nil, newSubnet("external204", "", "10.5.204.0/24", underlay, func(s *spec) { s.Gateway = "10.5.204.254"; s.ExcludeIps = []string{"10.5.204.1..10.5.204.100"} }), nil},
 		{"an underlay beside an overlay with the same prefix", []storage.Object{newSubnet("net", "v", "10.5.204.0/24")}, newSubnet("external204", "", "10.5.204.0/24", underlay), nil},
+		{"a Vlan that does not exist", nil, newSubnet("b", "", "10.5.0.0/16", func(s *spec) { s.Vlan = "nowhere" }), []string{"spec.vlan: Not found", "create the Vlan first"}},
+		{"an interconnected overlay", nil, newSubnet("b", "v", "10.5.0.0/16", func(s *spec) { s.U2OInterconnection = true }), []string{"spec.u2oInterconnection", "only an underlay"}},
+		{"an interconnection at the gateway", nil, newSubnet("b", "v", "10.5.0.0/16", underlay, func(s *spec) { s.Vpc, s.U2OInterconnection, s.U2OInterconnectionIP = "v", true, "10.5.0.1" }),
+			[]string{"spec.u2oInterconnectionIP", "conflicts with subnet gateway"}},
+		{"an interconnection whose prefix an overlay has", []storage.Object{newSubnet("a", "v", "10.5.0.0/24")},
+			newSubnet("b", "v", "10.5.0.0/16", underlay, func(s *spec) { s.Vpc, s.U2OInterconnection = "v", true }), []string{"is conflict with subnet a"}},
 		{"interfaces without addresses", nil, newSubnet("l2", "v", "", func(s *spec) { s.Protocol = v1.ProtocolMac }), nil},
 
 		{"an equal prefix in the Vpc", []storage.Object{newSubnet("a", "v", "10.0.1.0/24")}, newSubnet("b", "v", "10.0.1.0/24"), []string{"spec.cidrBlock", "subnet b cidr 10.0.1.0/24 is conflict with subnet a cidr 10.0.1.0/24"}},
@@ -199,7 +215,7 @@ func TestSubnetsWithoutARouterPort(t *testing.T) {
 		newSubnet("underlay", "", "10.5.204.0/24", func(s *spec) { s.Vlan = "vlan204" }),
 		newSubnet("external", "", "192.168.0.0/24", func(s *spec) { s.Provider = "ext.kube-system" }),
 		newSubnet("l2", "v", "", func(s *spec) { s.Protocol = v1.ProtocolMac }))
-	for name, want := range map[string][]string{"underlay": {nb.SwitchKey}, "external": nil, "l2": {nb.SwitchKey}} {
+	for name, want := range map[string][]string{"underlay": {"localnet", nb.SwitchKey}, "external": nil, "l2": {nb.SwitchKey}} {
 		var got []string
 		for _, row := range w.Rows("subnets", name) {
 			got = append(got, row.Key)

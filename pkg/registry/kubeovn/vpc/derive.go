@@ -26,10 +26,25 @@ func (k kind) derive(v storage.View, vpc *v1.Vpc) {
 	if status.VpcPeerings == nil {
 		status.VpcPeerings = []string{}
 	}
-	if status.ExtraExternalSubnets == nil {
-		status.ExtraExternalSubnets = []string{}
-	}
+	k.deriveExternal(v, vpc)
 	kubeovn.SetTrue(&status.Conditions, vpc, "Ready", "RouterReady", "")
+}
+
+// deriveExternal sets what follows from the router's ports in external Subnets.
+func (k kind) deriveExternal(v storage.View, vpc *v1.Vpc) {
+	status := &vpc.Status
+	ports := k.externalPorts(v, vpc)
+	status.EnableExternal, status.EnableBfd, status.ExtraExternalSubnets = false, false, []string{}
+	for _, p := range ports {
+		if !p.isDefault {
+			status.ExtraExternalSubnets = append(status.ExtraExternalSubnets, p.subnet)
+			continue
+		}
+		status.EnableExternal = true
+		status.EnableBfd = len(bfdSessions(v, vpc, p)) > 0
+	}
+	slices.Sort(status.ExtraExternalSubnets)
+	status.Routes = k.derivedRoutes(v, vpc, ports)
 }
 
 // subnetsOf returns the names of the Subnets of a Vpc, ascending. Never nil: the field has always been written out.

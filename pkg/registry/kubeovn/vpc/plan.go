@@ -29,6 +29,7 @@ func (k kind) plan(v storage.View, old, vpc *v1.Vpc) error {
 		errs = append(errs, checkNamespaces(v, old, vpc)...)
 		errs = append(errs, checkDefaultSubnet(v, vpc)...)
 		errs = append(errs, checkLinks(v, old, vpc)...)
+		errs = append(errs, k.checkExternals(v, old, vpc)...)
 	}
 	return kubeovn.Invalid("Vpc", vpc.Name, errs)
 }

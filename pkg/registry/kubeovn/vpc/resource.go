@@ -4,6 +4,7 @@ import (
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/prefix"
 	"github.com/northbound-ovn/northbound/pkg/storage"
@@ -16,18 +17,19 @@ type kind struct{ cfg kubeovn.Config }
 func NewResource(cfg kubeovn.Config) *storage.Resource {
 	k := kind{cfg}
 	return storage.NewResource(nb.Vpcs, "Vpc", func() *v1.Vpc { return &v1.Vpc{} }, storage.Kind[*v1.Vpc]{
-		References: references,
-		Index:      index,
+		References: k.references,
+		Index:      k.index,
 		Plan:       k.plan,
 		Derive:     k.derive,
-		Rows:       rows,
+		Companions: k.companions,
+		Rows:       k.rows,
 	})
 }
 
-// references are all weak: neither the default Subnet nor a peer needs to exist before the Vpc that names it. A peer's rows
+// references to the default Subnet and to peers are weak: neither needs to exist before the Vpc that names it. A peer's rows
 // depend on what this side says of the link.
-func references(vpc *v1.Vpc) []storage.Ref {
-	var refs []storage.Ref
+func (k kind) references(vpc *v1.Vpc) []storage.Ref {
+	refs := k.externalReferences(vpc)
 	if name := vpc.Spec.DefaultSubnet; name != "" {
 		refs = append(refs, storage.Ref{Resource: nb.Subnets, Name: name, Field: "spec.defaultSubnet", Weak: true})
 	}
@@ -38,9 +40,19 @@ func references(vpc *v1.Vpc) []storage.Ref {
 	return refs
 }
 
-// index holds the prefixes of the links to peers, which no Subnet of the Vpc may overlap, and the names of router ports.
-func index(vpc *v1.Vpc) []string {
+// index holds the prefixes of the links to peers, which no Subnet of the Vpc may overlap, the names of ports, and what makes
+// others find the Vpcs with external ports.
+func (k kind) index(vpc *v1.Vpc) []string {
 	var keys []string
+	for i, x := range externals(k.cfg.ExternalGatewaySwitch, vpc) {
+		if i == 0 {
+			keys = append(keys, nb.ExternalVpcKey(vpc.Name))
+		}
+		if x.isDefault && vpc.Spec.EnableBfd {
+			keys = append(keys, nb.BFDVpcKey(x.subnet, vpc.Name))
+		}
+		keys = append(keys, nb.RouterPortNameKey(nb.RouterPort(vpc.Name, x.subnet)), address.PortKey(nb.PatchPort(x.subnet, vpc.Name)))
+	}
 	for _, p := range vpc.Spec.VpcPeerings {
 		keys = append(keys, nb.RouterPortNameKey(nb.PeerPort(vpc.Name, p.RemoteVpc)))
 		link, _ := ipam.ParseInterfaces(p.LocalConnectIP)

@@ -3,6 +3,7 @@ package vpc
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strconv"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
@@ -14,10 +15,21 @@ import (
 
 // rows returns the router with its routes, policies and ports to peers. The key of a row says what OVN distinguishes it by, so that a
 // change of one route leaves all others as they are.
-func rows(v storage.View, vpc *v1.Vpc) ([]storage.Row, error) {
+func (k kind) rows(v storage.View, vpc *v1.Vpc) ([]storage.Row, error) {
 	peers := mutualPeers(v, vpc)
 	rows := []storage.Row{router(vpc, len(peers) > 0)}
-	for _, r := range vpc.Spec.StaticRoutes {
+	ports := k.externalPorts(v, vpc)
+	rows = append(rows, k.externalRows(v, vpc, ports)...)
+	sessions := map[string]bool{}
+	for _, p := range ports {
+		for _, s := range bfdSessions(v, vpc, p) {
+			sessions[s.id(v, vpc)] = p.isDefault
+		}
+	}
+	for _, r := range slices.Concat(vpc.Spec.StaticRoutes, k.derivedRoutes(v, vpc, ports)) {
+		if !sessions[r.BfdID] {
+			r.BfdID = "" // the session is gone with its peer: nobody says any more that the next hop is dead
+		}
 		row, err := staticRoute(v, vpc, r)
 		if err != nil {
 			return nil, err
@@ -64,6 +76,10 @@ func staticRoute(v storage.View, vpc *v1.Vpc, r v1.StaticRoute) (storage.Row, er
 	if r.ECMPMode == ECMPSymmetricReply {
 		options["ecmp_symmetric_reply"] = "true"
 	}
+	bfd := ovsdb.Empty
+	if id, err := ovsdb.ParseUUID(r.BfdID); err == nil {
+		bfd = ovsdb.Ref(id)
+	}
 	direction := "dst-ip"
 	if r.Policy == v1.PolicySrc {
 		direction = "src-ip"
@@ -76,6 +92,7 @@ func staticRoute(v storage.View, vpc *v1.Vpc, r v1.StaticRoute) (storage.Row, er
 			"nexthop":      ovsdb.String(r.NextHopIP),
 			"policy":       ovsdb.String(direction),
 			"route_table":  ovsdb.String(r.RouteTable),
+			"bfd":          bfd,
 			"options":      ovsdb.Map(options),
 			"external_ids": nb.ExternalIDs(nil),
 		},

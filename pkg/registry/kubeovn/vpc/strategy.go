@@ -25,6 +25,8 @@ type Strategy struct {
 	// View returns the current snapshot, for warnings about what other objects make of a Vpc. Optional: without it those
 	// warnings are not given.
 	View func() storage.View
+	// External is the name of the default external Subnet, for the same purpose.
+	External string
 }
 
 var (

@@ -22,6 +22,8 @@ var (
 	routesPath   = specPath.Child("staticRoutes")
 	policiesPath = specPath.Child("policyRoutes")
 	peeringsPath = specPath.Child("vpcPeerings")
+	externalPath = specPath.Child("enableExternal")
+	extraPath    = specPath.Child("extraExternalSubnets")
 )
 
 // ECMPSymmetricReply is the only ecmpMode besides none.
@@ -50,7 +52,7 @@ func validate(vpc *v1.Vpc) field.ErrorList {
 	errs = append(errs, validatePeerings(vpc.Name, spec.VpcPeerings)...)
 	seen := sets.New[string]()
 	for i, name := range spec.ExtraExternalSubnets {
-		path := specPath.Child("extraExternalSubnets").Index(i)
+		path := extraPath.Index(i)
 		errs = append(errs, validateName(path, name)...)
 		if seen.Has(name) {
 			errs = append(errs, field.Duplicate(path, name))

@@ -33,7 +33,8 @@ func (s Strategy) warnings(vpc, old *v1.Vpc) []string {
 		return out
 	}
 	v := s.View()
-	out = append(out, unreachableHops(v, vpc, before)...)
+	out = append(out, s.unreachableHops(v, vpc, before)...)
+	out = append(out, externalWarnings(v, vpc, before)...)
 	for i, p := range vpc.Spec.VpcPeerings {
 		if !slices.Contains(before.VpcPeerings, p) {
 			out = append(out, danglingPeer(v, vpc.Name, i, p)...)
@@ -45,10 +46,10 @@ func (s Strategy) warnings(vpc, old *v1.Vpc) []string {
 	return out
 }
 
-func unreachableHops(v storage.View, vpc *v1.Vpc, before v1.VpcSpec) []string {
+func (s Strategy) unreachableHops(v storage.View, vpc *v1.Vpc, before v1.VpcSpec) []string {
 	var out []string
 	warn := func(path fmt.Stringer, hop netip.Addr) {
-		if !reaches(v, vpc, hop) {
+		if !reaches(v, vpc, hop) && !reachesExternally(v, s.External, vpc, hop) {
 			out = append(out, fmt.Sprintf("%s: no subnet and no peering of vpc %s holds %s; there is no way to it until one does", path, vpc.Name, hop))
 		}
 	}
@@ -78,6 +79,33 @@ func reaches(v storage.View, vpc *v1.Vpc, hop netip.Addr) bool {
 	}
 	_, holder := prefix.Holding(v, prefix.InVpc(vpc.Name), hop)
 	return holder != nil
+}
+
+// reachesExternally reports whether an external Subnet of the Vpc holds the address.
+func reachesExternally(v storage.View, defaultSubnet string, vpc *v1.Vpc, hop netip.Addr) bool {
+	for _, x := range externals(defaultSubnet, vpc) {
+		if s, ok := storage.Get[*v1.Subnet](v, nb.Subnets, x.subnet); ok {
+			if prefixes, err := ipam.ParsePrefixes(s.Spec.CIDRBlock); err == nil && prefixes.Contains(hop) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// externalWarnings says what of the external connections waits for something.
+func externalWarnings(v storage.View, vpc *v1.Vpc, before v1.VpcSpec) []string {
+	var out []string
+	if vpc.Spec.EnableExternal && !before.EnableExternal && len(nb.Gateways(v)) == 0 {
+		out = append(out, fmt.Sprintf("%s: no Chassis has spec.externalGateway: the external port carries nothing until one has", externalPath))
+	}
+	if vpc.Spec.EnableBfd && !before.EnableBfd && !vpc.Spec.EnableExternal {
+		out = append(out, fmt.Sprintf("%s: has no effect unless enableExternal is true", specPath.Child("enableBfd")))
+	}
+	if port := vpc.Spec.BFDPort; port != nil && port.Enabled && (before.BFDPort == nil || !before.BFDPort.Enabled) {
+		out = append(out, fmt.Sprintf("%s: OVN has no router port for BFD alone: none is made; external default routes are watched with enableBfd", specPath.Child("bfdPort")))
+	}
+	return out
 }
 
 func danglingPeer(v storage.View, vpc string, i int, p v1.VpcPeering) []string {

@@ -1,0 +1,83 @@
+package chassis
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
+	"github.com/northbound-ovn/northbound/pkg/storage"
+)
+
+// NewResource returns the engine's side of the kind.
+func NewResource(kubeovn.Config) *storage.Resource {
+	return storage.NewResource(nb.Chassis, "Chassis", func() *v1.Chassis { return &v1.Chassis{} }, storage.Kind[*v1.Chassis]{
+		Index:    index,
+		Plan:     plan,
+		Affected: affected,
+	})
+}
+
+func index(c *v1.Chassis) []string {
+	keys := []string{idKey(c.Spec.ChassisID)}
+	for _, text := range c.Spec.EncapIPs {
+		if a, err := ipam.ParseAddr(text); err == nil {
+			keys = append(keys, encapKey(a.String()))
+		}
+	}
+	if c.Spec.ExternalGateway {
+		keys = append(keys, nb.GatewayKey(c.Name))
+	}
+	return keys
+}
+
+func idKey(id string) string         { return "chassis-id/" + id }
+func encapKey(address string) string { return "chassis-encap/" + address }
+
+// plan refuses an identifier or an address that another Chassis has: OVN could not tell the two apart.
+func plan(v storage.View, _, c *v1.Chassis) error {
+	if c == nil {
+		return nil
+	}
+	complete(c)
+	errs := validate(c)
+	if len(errs) == 0 {
+		errs = append(errs, taken(v, c, idPath, c.Spec.ChassisID, idKey(c.Spec.ChassisID))...)
+		for i, text := range c.Spec.EncapIPs {
+			if a, err := ipam.ParseAddr(text); err == nil {
+				errs = append(errs, taken(v, c, ipsPath.Index(i), text, encapKey(a.String()))...)
+			}
+		}
+	}
+	return kubeovn.Invalid("Chassis", c.Name, errs)
+}
+
+func taken(v storage.View, c *v1.Chassis, path *field.Path, value, key string) field.ErrorList {
+	for _, holder := range v.Scan(key, key+"\x00") {
+		if holder.GetName() != c.Name {
+			return field.ErrorList{field.Invalid(path, value, fmt.Sprintf("chassis %s has it already", holder.GetName()))}
+		}
+	}
+	return nil
+}
+
+// affected are the Vpcs with ports in external Subnets when the set of gateways changes; what else an agent writes, as its
+// heartbeat, concerns no router.
+func affected(v storage.View, old, c *v1.Chassis) []storage.Ref {
+	if slices.Equal(gateway(old), gateway(c)) {
+		return nil
+	}
+	return nb.ExternalVpcs(v)
+}
+
+// gateway is the identifier of a Chassis that is a gateway; none when it is not.
+func gateway(c *v1.Chassis) []string {
+	if c == nil || !c.Spec.ExternalGateway {
+		return nil
+	}
+	return []string{c.Spec.ChassisID}
+}
