@@ -10,7 +10,7 @@ import (
 )
 
 // Resource is the plural name of the kind.
-const Resource = "ovn-eips"
+const Resource = nb.OvnEips
 
 // kind is the configuration that Plan depends on.
 type kind struct{ cfg kubeovn.Config }
@@ -23,6 +23,7 @@ func NewResource(cfg kubeovn.Config) *storage.Resource {
 		Index:      index,
 		Plan:       k.plan,
 		Derive:     derive,
+		Affected:   affected,
 		Rows:       rows,
 	})
 }
@@ -32,6 +33,16 @@ func references(e *v1.OvnEip) []storage.Ref {
 		return nil
 	}
 	return []storage.Ref{{Resource: nb.Subnets, Name: e.Spec.ExternalSubnet, Field: "spec.externalSubnet", Effect: storage.Eventually}}
+}
+
+// affected are the Vpcs that watch the address of a gateway node.
+func affected(v storage.View, old, e *v1.OvnEip) []storage.Ref {
+	for _, o := range [...]*v1.OvnEip{old, e} {
+		if o != nil && o.Spec.Type == v1.OvnEipLsp {
+			return nb.BFDVpcs(v, o.Spec.ExternalSubnet)
+		}
+	}
+	return nil
 }
 
 func index(e *v1.OvnEip) []string {

@@ -74,7 +74,7 @@ func NewDnatResource(cfg kubeovn.Config) *storage.Resource {
 		},
 		sameSpec:   func(a, b *v1.OvnDnatRule) bool { return a.Spec == b.Spec },
 		adopt:      func(r, old *v1.OvnDnatRule) { r.Status = *old.Status.DeepCopy() },
-		references: referencesOfDnat,
+		references: func(r *v1.OvnDnatRule) []storage.Ref { return endpointOfDnat(r).references() },
 		use: func(r *v1.OvnDnatRule) eipsharing.Use {
 			return eipsharing.Use{Resource: ovneip.Resource, EIP: r.Spec.OvnEip, Router: r.Status.Vpc, Sort: eipsharing.DNAT,
 				Protocol: r.Spec.Protocol, Port: r.Spec.ExternalPort}
@@ -84,18 +84,10 @@ func NewDnatResource(cfg kubeovn.Config) *storage.Resource {
 		refresh: func(_ storage.View, r *v1.OvnDnatRule) {
 			address.SetLabel(r, v1.LabelDnatExternalPort, r.Spec.ExternalPort)
 		},
-		rows: rowsOfDnat,
+		rows:     rowsOfDnat,
+		balances: true,
 	}
 	return r.newResource()
-}
-
-// referencesOfDnat name the Vpc besides the target: the load balancer hangs on the switches of all its Subnets.
-func referencesOfDnat(r *v1.OvnDnatRule) []storage.Ref {
-	refs := endpointOfDnat(r).references()
-	if r.Status.Vpc != "" {
-		refs = append(refs, storage.Ref{Resource: nb.Vpcs, Name: r.Status.Vpc, Field: vpcPath.String(), Weak: true})
-	}
-	return refs
 }
 
 func settleDnat(_ storage.View, r *v1.OvnDnatRule, _ *v1.OvnEip, t target) field.ErrorList {

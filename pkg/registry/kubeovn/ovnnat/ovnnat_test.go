@@ -330,17 +330,6 @@ func TestWhatIsTranslatedIsProtected(t *testing.T) {
 	}
 }
 
-func TestRuleAt(t *testing.T) {
-	w := newWorld(t)
-	w.MustCreate(snat("s", v1.OvnSnatRuleSpec{OvnEip: "eip-dual", VpcSubnet: "vpc1-subnet1"}))
-	if got := ovnnat.RuleAt(w, "vpc1", "dual204"); got == nil || got.GetName() != "s" {
-		t.Errorf("got %v, want s", got)
-	}
-	if got := ovnnat.RuleAt(w, "vpc1", "external204"); got != nil {
-		t.Errorf("got %s at an external Subnet of which no rule has an address", got.GetName())
-	}
-}
-
 func TestAVipThatPodsCarryCanBeTranslatedOnTheirNode(t *testing.T) {
 	w := newWorld(t)
 	w.MustCreate(&v1.Vip{ObjectMeta: named("aap"), Spec: v1.VipSpec{Subnet: "vpc1-dual", Namespace: "vpc1", Selector: []string{"app: a"}}},

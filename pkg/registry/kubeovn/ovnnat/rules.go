@@ -1,7 +1,6 @@
 package ovnnat
 
 import (
-	"iter"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -10,6 +9,7 @@ import (
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/eipsharing"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ovneip"
 	"github.com/northbound-ovn/northbound/pkg/storage"
@@ -60,6 +60,8 @@ type rules[T rule] struct {
 	// refresh brings the kind's own part of status and labels up to date with what obj refers to. Optional.
 	refresh func(v storage.View, obj T)
 	rows    func(v storage.View, obj T) []storage.Row
+	// balances: the rows are load balancers, which hang on all switches of the Vpc.
+	balances bool
 }
 
 func (r *rules[T]) newResource() *storage.Resource {
@@ -79,33 +81,11 @@ func (r *rules[T]) allReferences(obj T) []storage.Ref {
 }
 
 func (r *rules[T]) index(obj T) []string {
-	return append(r.use(obj).Keys(), ruleKeys(*r.outcome(obj).vpc)+r.eip(obj))
-}
-
-// ruleKeys begins the index keys of the rules of a Vpc: "nat-rule/<vpc>/<name of the OvnEip>".
-func ruleKeys(vpc string) string { return "nat-rule/" + vpc + "/" }
-
-// RulesOf yields the rules of a Vpc, each with the name of its OvnEip, in the order of these names.
-func RulesOf(v storage.View, vpc string) iter.Seq2[string, storage.Object] {
-	return func(yield func(string, storage.Object) bool) {
-		keys := ruleKeys(vpc)
-		for key, obj := range v.Scan(keys, strings.TrimSuffix(keys, "/")+"0") {
-			if !yield(strings.TrimPrefix(key, keys), obj) {
-				return
-			}
-		}
+	keys := r.use(obj).Keys()
+	if r.balances {
+		keys = append(keys, lbplace.Key(*r.outcome(obj).vpc, r.resource, obj.GetName()))
 	}
-}
-
-// RuleAt returns a rule of a Vpc whose address is in an external Subnet, nil when there is none: as long as there is one, the Vpc
-// must stay connected with that Subnet.
-func RuleAt(v storage.View, vpc, external string) storage.Object {
-	for name, obj := range RulesOf(v, vpc) {
-		if eip, ok := storage.Get[*v1.OvnEip](v, ovneip.Resource, name); ok && eip.Spec.ExternalSubnet == external {
-			return obj
-		}
-	}
-	return nil
+	return keys
 }
 
 // plan decides what a rule is in effect, or why it cannot be.
