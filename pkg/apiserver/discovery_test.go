@@ -29,13 +29,19 @@ func TestDiscovery(t *testing.T) {
 		}
 		const all = "create,delete,deletecollection,get,list,patch,update,watch"
 		want := map[string]string{
-			"vpcs":           "Vpc vpc vpc kubeovn " + all,
-			"vpcs/status":    "Vpc    get,patch,update",
-			"subnets":        "Subnet subnet subnet kubeovn " + all,
-			"subnets/status": "Subnet    get,patch,update",
-			"ips":            "IP ip ip kubeovn " + all,
-			"vips":           "Vip vip vip kubeovn " + all,
-			"podinterfaces":  "PodInterfaces podinterfaces   create",
+			"vpcs":                     "Vpc vpc vpc kubeovn " + all,
+			"vpcs/status":              "Vpc    get,patch,update",
+			"subnets":                  "Subnet subnet subnet kubeovn " + all,
+			"subnets/status":           "Subnet    get,patch,update",
+			"ips":                      "IP ip ip kubeovn " + all,
+			"vips":                     "Vip vip vip kubeovn " + all,
+			"provider-networks":        "ProviderNetwork provider-network pn kubeovn " + all,
+			"provider-networks/status": "ProviderNetwork    get,patch,update",
+			"vlans":                    "Vlan vlan vlan kubeovn " + all,
+			"vlans/status":             "Vlan    get,patch,update",
+			"chassis":                  "Chassis chassis  kubeovn " + all,
+			"chassis/status":           "Chassis    get,patch,update",
+			"podinterfaces":            "PodInterfaces podinterfaces   create",
 		}
 		for name, w := range want {
 			if got[name] != w {

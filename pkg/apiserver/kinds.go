@@ -14,10 +14,14 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/chassis"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ip"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/podinterfaces"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/providernetwork"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/subnet"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vip"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vlan"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vpc"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
@@ -53,6 +57,27 @@ var kinds = []*kind{
 		strategy: func(t runtime.ObjectTyper) strategy { return vip.NewStrategy(t) },
 		table:    vip.Table,
 	}, vip.SelectableFields),
+	define(&kind{resource: nb.ProviderNetworks, singular: "provider-network", shortNames: []string{"pn"},
+		engine:   providernetwork.NewResource,
+		newList:  func() runtime.Object { return &v1.ProviderNetworkList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return providernetwork.Shape.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return providernetwork.Shape.StatusStrategy(t) },
+		table:    providernetwork.Shape.Table,
+	}, providernetwork.Shape.SelectableFields),
+	define(&kind{resource: nb.Vlans, singular: "vlan", shortNames: []string{"vlan"},
+		engine:   vlan.NewResource,
+		newList:  func() runtime.Object { return &v1.VlanList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return vlan.Shape.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return vlan.Shape.StatusStrategy(t) },
+		table:    vlan.Shape.Table,
+	}, vlan.Shape.SelectableFields),
+	define(&kind{resource: nb.Chassis, singular: "chassis",
+		engine:   chassis.NewResource,
+		newList:  func() runtime.Object { return &v1.ChassisList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return chassis.Shape.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return chassis.Shape.StatusStrategy(t) },
+		table:    chassis.Shape.Table,
+	}, chassis.Shape.SelectableFields),
 }
 
 // strategy is what the registry asks a kind in the course of a request.

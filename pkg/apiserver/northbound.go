@@ -20,11 +20,12 @@ var nbTables = map[string][]string{
 	nb.LogicalRouter: {"name", "enabled", "ports", "static_routes", "policies", "nat", "load_balancer", "options", "external_ids"},
 	nb.LogicalRouterPort: {"name", "mac", "networks", "peer", "enabled", "gateway_chassis", "ha_chassis_group",
 		"ipv6_ra_configs", "options", "external_ids"},
-	nb.StaticRoute:  {"ip_prefix", "nexthop", "output_port", "policy", "route_table", "bfd", "options", "external_ids"},
-	nb.RouterPolicy: {"priority", "match", "action", "nexthop", "nexthops", "options", "external_ids"},
-	nb.ACL:          {"name", "direction", "priority", "match", "action", "label", "log", "meter", "severity", "tier", "options", "external_ids"},
-	nb.DHCPOptions:  {"cidr", "options", "external_ids"},
-	nb.BFD:          {"logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "options", "external_ids"},
+	nb.GatewayChassis: {"name", "chassis_name", "priority", "options", "external_ids"},
+	nb.StaticRoute:    {"ip_prefix", "nexthop", "output_port", "policy", "route_table", "bfd", "options", "external_ids"},
+	nb.RouterPolicy:   {"priority", "match", "action", "nexthop", "nexthops", "options", "external_ids"},
+	nb.ACL:            {"name", "direction", "priority", "match", "action", "label", "log", "meter", "severity", "tier", "options", "external_ids"},
+	nb.DHCPOptions:    {"cidr", "options", "external_ids"},
+	nb.BFD:            {"logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "options", "external_ids"},
 }
 
 // session is how the engine reaches the database at an address, which is a list as --nb-address.
