@@ -1,0 +1,133 @@
+package switchlbrule
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
+	"github.com/northbound-ovn/northbound/pkg/storage"
+)
+
+// Resource is the plural name of the kind.
+const Resource = "switch-lb-rules"
+
+// Annotations. The server writes the last two; v1.AnnotationVpc is the user's at creation.
+const (
+	HealthCheckAnnotation = "ovn.kubernetes.io/service_health_check" // "false": back ends are not checked
+	SourcesAnnotation     = "kubeovn.io/health-check-sources"        // "subnet1=10.0.1.9,subnet2=10.0.2.9"
+	VipsAnnotation        = "kubeovn.io/vips"                        // names of the Vips that hold spec.vip, "slr-01,slr-02"
+)
+
+// kind is the configuration that Plan depends on.
+type kind struct{ cfg kubeovn.Config }
+
+// NewResource returns what the engine knows about SwitchLBRules.
+func NewResource(cfg kubeovn.Config) *storage.Resource {
+	k := kind{cfg}
+	return storage.NewResource(Resource, "SwitchLBRule", func() *v1.SwitchLBRule { return &v1.SwitchLBRule{} }, storage.Kind[*v1.SwitchLBRule]{
+		References: references,
+		Index:      index,
+		Plan:       k.plan,
+		Derive:     derive,
+		Rows:       rows,
+	})
+}
+
+// vpcOf is the Vpc of a stored rule.
+func vpcOf(r *v1.SwitchLBRule) string { return r.Annotations[v1.AnnotationVpc] }
+
+// vipsOf are the addresses of a rule whose spec is valid.
+func vipsOf(r *v1.SwitchLBRule) ipam.Addrs {
+	addrs, _ := ipam.ParseAddrs(r.Spec.Vip)
+	return addrs
+}
+
+// endpointsOf are the back ends of a rule whose spec is valid.
+func endpointsOf(r *v1.SwitchLBRule) []netip.Addr {
+	out := make([]netip.Addr, 0, len(r.Spec.Endpoints))
+	for _, text := range r.Spec.Endpoints {
+		if a, err := ipam.ParseAddr(text); err == nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// source is the address in a Subnet from which back ends there are checked.
+type source struct {
+	subnet string
+	addr   netip.Addr
+}
+
+func sourcesOf(r *v1.SwitchLBRule) []source {
+	var out []source
+	for entry := range strings.SplitSeq(r.Annotations[SourcesAnnotation], ",") {
+		subnet, text, found := strings.Cut(entry, "=")
+		if a, err := ipam.ParseAddr(text); found && err == nil {
+			out = append(out, source{subnet, a})
+		}
+	}
+	return out
+}
+
+// heldVips are the names of the Vips that hold the addresses of a stored rule.
+func heldVips(r *v1.SwitchLBRule) []string {
+	return slices.DeleteFunc(strings.Split(r.Annotations[VipsAnnotation], ","), func(name string) bool { return name == "" })
+}
+
+func references(r *v1.SwitchLBRule) []storage.Ref {
+	var refs []storage.Ref
+	if vpc := vpcOf(r); vpc != "" {
+		refs = append(refs, storage.Ref{Resource: nb.Vpcs, Name: vpc, Field: annotationsPath.Key(v1.AnnotationVpc).String()})
+	}
+	for _, name := range heldVips(r) {
+		refs = append(refs, storage.Ref{Resource: "vips", Name: name, Field: vipPath.String()})
+	}
+	for _, s := range sourcesOf(r) {
+		// Addresses in use count in the Subnet's status.
+		refs = append(refs, storage.Ref{Resource: nb.Subnets, Name: s.subnet, Field: endpointsPath.String(), Effect: storage.Eventually})
+	}
+	return refs
+}
+
+func index(r *v1.SwitchLBRule) []string {
+	vpc := vpcOf(r)
+	keys := []string{lbplace.Key(vpc, Resource, r.Name)}
+	for _, f := range fronts(r) {
+		keys = append(keys, f.key(vpc))
+	}
+	for _, a := range endpointsOf(r) {
+		keys = append(keys, lbplace.BackEndKey(vpc, a))
+	}
+	for _, s := range sourcesOf(r) {
+		keys = append(keys, address.Key(s.subnet, s.addr))
+	}
+	return keys
+}
+
+// front is an address and port of a rule.
+type front struct {
+	addr netip.Addr
+	port v1.SwitchLBRulePort
+}
+
+func fronts(r *v1.SwitchLBRule) []front {
+	var out []front
+	for _, a := range vipsOf(r).All() {
+		for _, p := range r.Spec.Ports {
+			out = append(out, front{a, p})
+		}
+	}
+	return out
+}
+
+// key is the index key of a front: it has one holder in a Vpc.
+func (f front) key(vpc string) string {
+	return "front-end/" + vpc + "/" + ipam.Key(f.addr) + "/" + portText(f.port)
+}

@@ -1,0 +1,129 @@
+package switchlbrule
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/prefix"
+	"github.com/northbound-ovn/northbound/pkg/storage"
+	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
+)
+
+// LoadBalancerRow is the key of the row of a protocol's load balancer, "lb/tcp".
+func LoadBalancerRow(protocol string) string { return "lb/" + strings.ToLower(protocol) }
+
+// healthCheck is Kube-OVN's: seconds, and numbers of answers and of failures.
+var healthCheck = map[string]string{"interval": "5", "timeout": "20", "success_count": "3", "failure_count": "3"}
+
+// rows returns a load balancer of each protocol of the rule, with the checks of its back ends.
+func rows(v storage.View, r *v1.SwitchLBRule) ([]storage.Row, error) {
+	places := lbplace.InSwitches(v, vpcOf(r))
+	mappings := watched(v, r)
+	var out []storage.Row
+	for _, protocol := range protocols {
+		vips := vipsOfProtocol(r, protocol)
+		if len(vips) == 0 {
+			continue
+		}
+		fields, checked := ovsdb.Empty, protocol != "SCTP" && len(mappings) > 0
+		if r.Spec.SessionAffinity == affinityClientIP {
+			fields = ovsdb.Strings("ip_src", "ip_dst")
+		}
+		columns := ovsdb.Row{
+			"name":             ovsdb.String("slr-" + r.Name + "-" + strings.ToLower(protocol)),
+			"protocol":         ovsdb.String(strings.ToLower(protocol)),
+			"vips":             ovsdb.Map(vips),
+			"selection_fields": fields,
+			"ip_port_mappings": ovsdb.Map(nil),
+			// Clients of a rule without back ends are told so, instead of being left to wait.
+			"options":      ovsdb.Map(map[string]string{"reject": "true"}),
+			"external_ids": nb.ExternalIDs(nil),
+		}
+		if checked {
+			columns["ip_port_mappings"] = ovsdb.Map(mappings)
+		}
+		out = append(out, storage.Row{Table: nb.LoadBalancer, Key: LoadBalancerRow(protocol), Columns: columns, Parents: places})
+		if checked {
+			out = append(out, healthChecks(v, r, protocol)...)
+		}
+	}
+	return out, nil
+}
+
+// vipsOfProtocol is the column vips: front ends with the back ends of their family.
+func vipsOfProtocol(r *v1.SwitchLBRule, protocol string) map[string]string {
+	vips := map[string]string{}
+	for _, f := range fronts(r) {
+		if protocolOf(f.port) != protocol {
+			continue
+		}
+		var backends []string
+		for _, a := range endpointsOf(r) {
+			if a.Is4() == f.addr.Is4() {
+				backends = append(backends, hostPort(a, targetPort(f.port)))
+			}
+		}
+		vips[hostPort(f.addr, f.port.Port)] = strings.Join(backends, ",")
+	}
+	return vips
+}
+
+func hostPort(a netip.Addr, port int32) string {
+	return net.JoinHostPort(a.String(), strconv.Itoa(int(port)))
+}
+
+// subnetOf is the Subnet of a Vpc in which an address lies, nil when there is none with ports.
+func subnetOf(v storage.View, vpc string, a netip.Addr) *v1.Subnet {
+	_, holder := prefix.Holding(v, prefix.InVpc(vpc), a)
+	if s, ok := holder.(*v1.Subnet); ok && address.HasPorts(s) {
+		return s
+	}
+	return nil
+}
+
+// watched is the column ip_port_mappings: of each back end that is an interface of the Vpc, its port and the address that checks
+// come from. OVN takes back ends that are not in it for alive.
+func watched(v storage.View, r *v1.SwitchLBRule) map[string]string {
+	mappings := map[string]string{}
+	sources := map[string]netip.Addr{}
+	for _, s := range sourcesOf(r) {
+		sources[s.subnet] = s.addr
+	}
+	for _, a := range endpointsOf(r) {
+		subnet := subnetOf(v, vpcOf(r), a)
+		if subnet == nil || !a.Is4() || !sources[subnet.Name].IsValid() {
+			continue
+		}
+		if ip, ok := address.Holder(v, subnet.Name, a).(*v1.IP); ok {
+			mappings[a.String()] = ip.Name + ":" + sources[subnet.Name].String()
+		}
+	}
+	return mappings
+}
+
+func healthChecks(v storage.View, r *v1.SwitchLBRule, protocol string) []storage.Row {
+	var out []storage.Row
+	for _, f := range fronts(r) {
+		if protocolOf(f.port) != protocol || !f.addr.Is4() {
+			continue
+		}
+		vip := hostPort(f.addr, f.port.Port)
+		out = append(out, storage.Row{
+			Table: nb.HealthCheck,
+			Key:   "check/" + strings.ToLower(protocol) + "/" + vip,
+			Columns: ovsdb.Row{
+				"vip":          ovsdb.String(vip),
+				"options":      ovsdb.Map(healthCheck),
+				"external_ids": nb.ExternalIDs(nil),
+			},
+			Parents: []storage.Parent{{Table: nb.LoadBalancer, UUID: v.RowID(Resource, r.Name, LoadBalancerRow(protocol)), Column: "health_check"}},
+		})
+	}
+	return out
+}
