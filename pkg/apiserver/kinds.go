@@ -17,12 +17,16 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/chassis"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ip"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ovneip"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ovnnat"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/podinterfaces"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/providernetwork"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/subnet"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/switchlbrule"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vip"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vlan"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vpc"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vpcdns"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -78,6 +82,48 @@ var kinds = []*kind{
 		status:   func(t runtime.ObjectTyper) updateStrategy { return chassis.Shape.StatusStrategy(t) },
 		table:    chassis.Shape.Table,
 	}, chassis.Shape.SelectableFields),
+	define(&kind{resource: ovneip.Resource, singular: "ovn-eip", shortNames: []string{"oeip"},
+		engine:   ovneip.NewResource,
+		newList:  func() runtime.Object { return &v1.OvnEipList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return ovneip.Shape.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return ovneip.Shape.StatusStrategy(t) },
+		table:    ovneip.Shape.Table,
+	}, ovneip.Shape.SelectableFields),
+	define(&kind{resource: ovnnat.FipResource, singular: "ovn-fip", shortNames: []string{"ofip"},
+		engine:   ovnnat.NewFipResource,
+		newList:  func() runtime.Object { return &v1.OvnFipList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return ovnnat.Fip.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return ovnnat.Fip.StatusStrategy(t) },
+		table:    ovnnat.Fip.Table,
+	}, ovnnat.Fip.SelectableFields),
+	define(&kind{resource: ovnnat.SnatResource, singular: "ovn-snat-rule", shortNames: []string{"osnat"},
+		engine:   ovnnat.NewSnatResource,
+		newList:  func() runtime.Object { return &v1.OvnSnatRuleList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return ovnnat.Snat.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return ovnnat.Snat.StatusStrategy(t) },
+		table:    ovnnat.Snat.Table,
+	}, ovnnat.Snat.SelectableFields),
+	define(&kind{resource: ovnnat.DnatResource, singular: "ovn-dnat-rule", shortNames: []string{"odnat"},
+		engine:   ovnnat.NewDnatResource,
+		newList:  func() runtime.Object { return &v1.OvnDnatRuleList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return ovnnat.Dnat.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return ovnnat.Dnat.StatusStrategy(t) },
+		table:    ovnnat.Dnat.Table,
+	}, ovnnat.Dnat.SelectableFields),
+	define(&kind{resource: switchlbrule.Resource, singular: "switch-lb-rule", shortNames: []string{"slr"},
+		engine:   switchlbrule.NewResource,
+		newList:  func() runtime.Object { return &v1.SwitchLBRuleList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return switchlbrule.Shape.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return switchlbrule.Shape.StatusStrategy(t) },
+		table:    switchlbrule.Shape.Table,
+	}, switchlbrule.Shape.SelectableFields),
+	define(&kind{resource: vpcdns.Resource, singular: "vpc-dns", shortNames: []string{"vpc-dns"},
+		engine:   vpcdns.NewResource,
+		newList:  func() runtime.Object { return &v1.VpcDnsList{} },
+		strategy: func(t runtime.ObjectTyper) strategy { return vpcdns.Shape.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return vpcdns.Shape.StatusStrategy(t) },
+		table:    vpcdns.Shape.Table,
+	}, vpcdns.Shape.SelectableFields),
 }
 
 // strategy is what the registry asks a kind in the course of a request.

@@ -25,6 +25,9 @@ var nbTables = map[string][]string{
 	nb.RouterPolicy:   {"priority", "match", "action", "nexthop", "nexthops", "options", "external_ids"},
 	nb.ACL:            {"name", "direction", "priority", "match", "action", "label", "log", "meter", "severity", "tier", "options", "external_ids"},
 	nb.DHCPOptions:    {"cidr", "options", "external_ids"},
+	nb.NAT:            {"type", "external_ip", "external_mac", "logical_ip", "logical_port", "external_ids"},
+	nb.LoadBalancer:   {"name", "vips", "protocol", "health_check", "ip_port_mappings", "selection_fields", "options", "external_ids"},
+	nb.HealthCheck:    {"vip", "options", "external_ids"},
 	nb.BFD:            {"logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "options", "external_ids"},
 }
 
