@@ -49,6 +49,7 @@ func (r *replica) decodeRow(ctx context.Context, u ovsdb.RowUpdate, before *entr
 		if e.createRev == 0 {
 			e.createRev = before.createRev
 		}
+		e.expires = changedExpiry(before.expires, d.expires)
 	}
 	if e.res = r.e.resourceOf(e.key); e.res == nil {
 		return nil // a kind that another version of the program knows
@@ -68,6 +69,18 @@ func (r *replica) decodeRow(ctx context.Context, u ovsdb.RowUpdate, before *entr
 		e.obj.SetResourceVersion(strconv.FormatUint(e.rev, 10))
 	}
 	return e
+}
+
+// changedExpiry is what a change makes of an expiry: a difference of a map has the keys that changed, those that are gone with
+// their old values.
+func changedExpiry(before, diff int64) int64 {
+	switch diff {
+	case 0:
+		return before
+	case before:
+		return 0
+	}
+	return diff
 }
 
 // decode fills an entry from the stored form.

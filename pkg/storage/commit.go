@@ -98,8 +98,11 @@ func (r *replica) failed(b *batch, err error) error {
 }
 
 func asStatus(err error) error {
-	if apierrors.ReasonForError(err) != "" {
+	switch {
+	case apierrors.ReasonForError(err) != "":
 		return err
+	case errors.Is(err, ovsdb.ErrText):
+		return apierrors.NewBadRequest(err.Error())
 	}
 	return apierrors.NewInternalError(err)
 }
