@@ -145,6 +145,7 @@ func (e *Engine) creation(resource string, obj Object) (*write, error) {
 	if res == nil {
 		return nil, fmt.Errorf("storage: resource %q is not registered", resource)
 	}
+	normalize(obj)
 	return &write{verb: create, res: res, key: "/" + resource + "/" + obj.GetName(), uuid: ovsdb.NewUUID(), obj: obj}, nil
 }
 

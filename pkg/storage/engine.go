@@ -212,8 +212,13 @@ func (e *Engine) submit(r *request) error {
 			return r.err
 		default:
 		}
-		return apierrors.NewTimeoutError("the write was not confirmed in time; it may or may not have taken place", 1)
+		return unconfirmed()
 	}
+}
+
+// unconfirmed is the answer to a write whose outcome is not known.
+func unconfirmed() error {
+	return apierrors.NewTimeoutError("the write was not confirmed in time; it may or may not have taken place", 1)
 }
 
 func (e *Engine) enqueue(r *request) error {

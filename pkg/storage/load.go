@@ -25,6 +25,7 @@ func (r *replica) load(ctx context.Context, initial ovsdb.Initial) error {
 			e = before // the same pointer: watchers and lists share it
 		}
 		r.docs[e.uuid] = e
+		s.rev = max(s.rev, e.rev) // should the token row be gone
 		insert(s, e)
 		r.expire(e)
 		r.countCorrupt(nil, e)

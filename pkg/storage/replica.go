@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -99,15 +100,25 @@ func (r *replica) disconnected() {
 	}
 }
 
-// abandon ends everything that waits: the engine is closed.
-func (r *replica) abandon() {
-	for _, b := range append(r.unknown, r.inflight, r.next) {
+// giveUp answers everything that waits: the database is away for long, or the engine is closed. What was sent may take place
+// all the same; the token keeps that harmless.
+func (r *replica) giveUp() {
+	for _, b := range append(r.unknown, r.inflight) {
 		if b != nil {
-			refuseAll(b.reqs)
+			finishAll(b.reqs, unconfirmed())
 		}
 	}
-	r.requeued = refuseAll(r.requeued)
-	r.unknown, r.inflight, r.next = nil, nil, nil
+	if r.next != nil {
+		finishAll(r.next.reqs, unavailable())
+	}
+	finishAll(r.requeued, unavailable())
+	r.unknown, r.inflight, r.next, r.requeued = nil, nil, nil, nil
+}
+
+func finishAll(reqs []*request, err error) {
+	for _, q := range reqs {
+		q.finish(err)
+	}
 }
 
 // token takes the token row from its carrier rows, if it is among them.
@@ -176,6 +187,10 @@ func (r *replica) foreignDocuments(ctx context.Context, u *ovsdb.Update) error {
 	var changed []*entry
 	for _, c := range u.Tables[carrierTable] {
 		before := r.docs[c.UUID]
+		if c.Type == ovsdb.Delete && c.UUID == tokenRow {
+			r.lastTxn = ""
+			return errors.New("the revision row was deleted: loading anew")
+		}
 		if c.Type == ovsdb.Delete {
 			r.carrierGone(ctx, s, before)
 			delete(r.docs, c.UUID)

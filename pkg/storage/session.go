@@ -42,14 +42,14 @@ func (e *Engine) run(ctx context.Context) {
 	e.queueMu.Lock()
 	e.closed = true
 	e.queueMu.Unlock()
-	e.r.abandon()
+	e.r.giveUp()
 	e.refuse(unavailable())
 }
 
 // pause waits before the next attempt, and answers what has waited too long.
 func (e *Engine) pause(ctx context.Context, d time.Duration) bool {
 	if e.away() {
-		e.r.requeued = refuseAll(e.r.requeued)
+		e.r.giveUp()
 		e.refuse(unavailable())
 	}
 	timer := e.opts.Clock.NewTimer(d)
@@ -60,13 +60,6 @@ func (e *Engine) pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-func refuseAll(reqs []*request) []*request {
-	for _, r := range reqs {
-		r.finish(unavailable())
-	}
-	return nil
 }
 
 // session connects, loads the replica, and serves until the session ends.
@@ -155,7 +148,7 @@ func (r *replica) bootstrap() error {
 		return nil
 	}
 	t := ovsdb.NewTxn(r.database())
-	first := token{rev: 1, nonce: r.e.nonce}
+	first := token{rev: r.state().rev + 1, nonce: r.e.nonce} // above all documents, should somebody have deleted the row
 	t.Insert(carrierTable, tokenRow, ovsdb.Row{columnName: ovsdb.String(tokenName),
 		columnIDs: ovsdb.Map(map[string]string{keyToken: first.String()})})
 	r.durable(t)
