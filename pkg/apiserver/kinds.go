@@ -28,15 +28,15 @@ import (
 // takes the group that the cluster prefers and says so; "ips" always means ours.
 var kinds = []*kind{
 	define(&kind{resource: "vpcs", singular: "vpc", shortNames: []string{"vpc"},
-		engine:   vpc.NewResource,
-		newList:  func() runtime.Object { return &v1.VpcList{} },
+		engine:  vpc.NewResource,
+		newList: func() runtime.Object { return &v1.VpcList{} },
 		strategy: func(t runtime.ObjectTyper, view func() storage.View) strategy {
 			s := vpc.NewStrategy(t)
 			s.View = view // for warnings about what other objects make of it
 			return s
 		},
-		status:   func(t runtime.ObjectTyper) updateStrategy { return vpc.NewStatusStrategy(vpc.NewStrategy(t)) },
-		table:    vpc.Table,
+		status: func(t runtime.ObjectTyper) updateStrategy { return vpc.NewStatusStrategy(vpc.NewStrategy(t)) },
+		table:  vpc.Table,
 	}, vpc.SelectableFields),
 	define(&kind{resource: "subnets", singular: "subnet", shortNames: []string{"subnet"},
 		engine:   subnet.NewResource,
