@@ -46,6 +46,8 @@ type batch struct {
 	sent  time.Time // when
 	// applied: a notification that merged it with later transactions has brought its outcome.
 	applied bool
+	// seen: its own notification has come, the reply not yet. It is committed.
+	seen bool
 }
 
 // docChange is the change of one document over the whole batch.

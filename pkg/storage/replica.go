@@ -94,9 +94,15 @@ func (r *replica) disconnected() {
 	r.readers, r.echoReaders, r.echo, r.bootstrapping = nil, nil, 0, 0
 	r.serving, r.session = false, nil
 	r.replan()
-	if r.inflight != nil {
-		r.unknown = append(r.unknown, r.inflight)
-		r.inflight = nil
+	b := r.inflight
+	r.inflight = nil
+	switch {
+	case b == nil:
+	case b.seen:
+		// Only the reply is lost. The next session may go on behind this transaction: nobody will tell of it again.
+		r.committed(b)
+	default:
+		r.unknown = append(r.unknown, b)
 	}
 }
 
@@ -172,6 +178,7 @@ func (r *replica) update(ctx context.Context, u *ovsdb.Update) error {
 		u.Tables[table] = updates
 	}
 	if own {
+		r.inflight.seen = true
 		r.token(&state{}, carrier)
 		return r.foreignRows(u)
 	}
