@@ -152,7 +152,7 @@ func (r *replica) transaction(ctx context.Context, b *batch) (*ovsdb.Txn, error)
 			return nil, err
 		}
 		row := carrierRow(c.after, raw)
-		if c.before == nil {
+		if c.before == nil || r.gone[c.after.uuid] {
 			t.Insert(carrierTable, c.after.uuid, row)
 		} else {
 			t.Update(carrierTable, c.after.uuid, row)
@@ -221,6 +221,7 @@ func (r *replica) dismissUnknown() {
 func (r *replica) adopt(b *batch) {
 	for uuid, c := range b.docs {
 		r.docs[uuid] = c.after
+		delete(r.gone, uuid)
 		r.expire(c.after)
 		r.countCorrupt(c.before, c.after)
 	}

@@ -38,6 +38,7 @@ func (r *replica) load(ctx context.Context, initial ovsdb.Initial) error {
 	}
 	r.lastTxn = initial.TxnID
 	clear(r.drifted)
+	clear(r.gone)
 	if !known {
 		r.e.hist.publish(s, nil)
 		return nil
@@ -54,7 +55,11 @@ func (r *replica) reload(ctx context.Context, old, s *state) error {
 	}
 	var events []event
 	s.objects.Ascend(func(e *entry) bool {
-		if before := old.get(e.key); before != e {
+		before := old.get(e.key)
+		if before != nil && before.uuid != e.uuid {
+			before = nil // an earlier object of this name, whose tombstone tells its own end
+		}
+		if before == nil || before.rev != e.rev {
 			events = append(events, event{rev: e.rev, prev: before, cur: e})
 		}
 		return true

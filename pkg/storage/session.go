@@ -86,6 +86,9 @@ func (e *Engine) session(ctx context.Context) error {
 		if err := r.advance(ctx); err != nil {
 			return err
 		}
+		if err := r.settleEchoes(); err != nil {
+			return err
+		}
 		select {
 		case ev, ok := <-s.Events():
 			if !ok {
@@ -175,7 +178,7 @@ func (r *replica) durable(t *ovsdb.Txn) {
 func (r *replica) handle(ctx context.Context, ev ovsdb.Event) error {
 	if ev.Update != nil {
 		began := time.Now()
-		err := r.update(ctx, ev.Update)
+		err := r.notice(ctx, ev.Update)
 		r.e.opts.Metrics.Lag(time.Since(began))
 		return err
 	}
