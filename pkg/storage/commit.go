@@ -204,6 +204,10 @@ func (r *replica) committed(b *batch) {
 		r.lazy[key] = true
 	}
 	settle(b)
+	r.expected = len(b.reqs)
+	if r.next != nil {
+		r.expected += len(r.next.reqs)
+	}
 	r.dismissUnknown()
 }
 

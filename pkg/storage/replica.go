@@ -34,6 +34,7 @@ type replica struct {
 	inflight *batch   // sent
 	unknown  []*batch // sent in earlier sessions, outcome not known
 	requeued []*request
+	expected int // writers that seem to be at work: those of the batch settled last, and those that waited meanwhile
 
 	echoed []ownUpdate // notifications of our own transactions, not looked into yet
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	goruntime "runtime"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -117,9 +118,7 @@ func (r *replica) advance(ctx context.Context) error {
 		r.e.hist.publish(r.state(), nil) // wakes who waits for readiness
 		r.startAudit()
 	}
-	reqs, readers := r.e.take()
-	r.requeued = append(r.requeued, reqs...)
-	r.readers = append(r.readers, readers...)
+	r.take()
 	if len(r.readers) > 0 && r.echo == 0 {
 		id, err := r.session.Echo()
 		if err != nil {
@@ -128,6 +127,7 @@ func (r *replica) advance(ctx context.Context) error {
 		r.echo, r.echoReaders, r.readers = id, r.readers, nil
 	}
 	r.gather()
+	r.regroup()
 	for r.inflight == nil && r.next != nil {
 		if err := r.flush(ctx); err != nil {
 			return err
@@ -143,6 +143,37 @@ func (r *replica) advance(ctx context.Context) error {
 		r.e.wakeUp()
 	}
 	return nil
+}
+
+// take moves what callers have queued into the replica's hands.
+func (r *replica) take() {
+	reqs, readers := r.e.take()
+	r.requeued = append(r.requeued, reqs...)
+	r.readers = append(r.readers, readers...)
+}
+
+// regroupMisses is how often in a row nobody comes before the next batch leaves.
+const regroupMisses = 2
+
+// regroup lets the callers of the batch that was settled last run before the next one leaves. Otherwise writers that write one
+// after the other split into two groups, one waiting while the other's batch is in flight, and every batch is half as large.
+func (r *replica) regroup() {
+	if r.inflight != nil || r.next == nil {
+		return
+	}
+	for misses := 0; misses < regroupMisses && len(r.next.reqs) < min(r.expected, maxBatch); misses++ {
+		before := len(r.next.reqs)
+		goruntime.Gosched()
+		r.take()
+		r.gather()
+		if r.next == nil {
+			return
+		}
+		if len(r.next.reqs) > before {
+			misses = -1
+		}
+	}
+	r.expected = 0
 }
 
 // bootstrap makes the token row of a fresh database. Of several processes one succeeds; all see the row.
