@@ -3,10 +3,10 @@
 GO      ?= go
 BIN     := bin
 DATA    ?= data
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION ?= $(shell git describe --tags 2>/dev/null || echo v0.0.0-g$$(git rev-parse --short HEAD 2>/dev/null || echo unknown))
 LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=$(VERSION)
 
-.PHONY: all deps build demo run test test-aggregated bench codegen verify lint clean
+.PHONY: all deps build demo run test test-aggregated bench bench-http codegen verify lint clean
 all: build
 
 # The packages of Open vSwitch and OVN; installs nothing when they are there.
@@ -37,8 +37,11 @@ test: deps
 test-aggregated: deps build
 	hack/test-aggregated.sh
 
+# The storage beside etcd3's, in one interleaved run; bench-http does it through HTTP, beside custom resources.
 bench: deps
-	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
+	hack/bench.sh
+bench-http: deps build
+	hack/bench-http.sh
 
 codegen:
 	hack/update-codegen.sh

@@ -36,29 +36,33 @@ import (
 // takes the group that the cluster prefers and says so; "ips" always means ours.
 var kinds = []*kind{
 	define(&kind{resource: "vpcs", singular: "vpc", shortNames: []string{"vpc"},
-		engine:   vpc.NewResource,
-		newList:  func() runtime.Object { return &v1.VpcList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return vpc.NewStrategy(t) },
-		status:   func(t runtime.ObjectTyper) updateStrategy { return vpc.NewStatusStrategy(vpc.NewStrategy(t)) },
-		table:    vpc.Table,
+		engine:  vpc.NewResource,
+		newList: func() runtime.Object { return &v1.VpcList{} },
+		strategy: func(t runtime.ObjectTyper, view func() storage.View) strategy {
+			s := vpc.NewStrategy(t)
+			s.View = view // for warnings about what other objects make of it
+			return s
+		},
+		status: func(t runtime.ObjectTyper) updateStrategy { return vpc.NewStatusStrategy(vpc.NewStrategy(t)) },
+		table:  vpc.Table,
 	}, vpc.SelectableFields),
 	define(&kind{resource: "subnets", singular: "subnet", shortNames: []string{"subnet"},
 		engine:   subnet.NewResource,
 		newList:  func() runtime.Object { return &v1.SubnetList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return subnet.NewStrategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ func() storage.View) strategy { return subnet.NewStrategy(t) },
 		status:   func(t runtime.ObjectTyper) updateStrategy { return subnet.NewStatusStrategy(subnet.NewStrategy(t)) },
 		table:    subnet.Table,
 	}, subnet.SelectableFields),
 	define(&kind{resource: "ips", singular: "ip", shortNames: []string{"ip"},
 		engine:   ip.NewResource,
 		newList:  func() runtime.Object { return &v1.IPList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return ip.NewStrategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ func() storage.View) strategy { return ip.NewStrategy(t) },
 		table:    ip.Table,
 	}, ip.SelectableFields),
 	define(&kind{resource: "vips", singular: "vip", shortNames: []string{"vip"},
 		engine:   vip.NewResource,
 		newList:  func() runtime.Object { return &v1.VipList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return vip.NewStrategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ func() storage.View) strategy { return vip.NewStrategy(t) },
 		table:    vip.Table,
 	}, vip.SelectableFields),
 	define(&kind{resource: nb.ProviderNetworks, singular: "provider-network", shortNames: []string{"pn"},
@@ -148,7 +152,7 @@ type kind struct {
 
 	engine   func(kubeovn.Config) *storage.Resource
 	newList  func() runtime.Object
-	strategy func(runtime.ObjectTyper) strategy
+	strategy func(t runtime.ObjectTyper, view func() storage.View) strategy
 	status   func(runtime.ObjectTyper) updateStrategy // nil: the kind has no status of its own
 	table    func(view func() storage.View) rest.TableConvertor
 

@@ -38,7 +38,7 @@ var (
 )
 
 func newREST(k *kind, getter generic.RESTOptionsGetter, engine *storage.Engine) (*REST, error) {
-	strategy := k.strategy(Scheme)
+	strategy := k.strategy(Scheme, engine.View)
 	attrs := func(obj runtime.Object) (labels.Set, fields.Set, error) {
 		o, ok := obj.(storage.Object)
 		if !ok {

@@ -46,6 +46,8 @@ type batch struct {
 	sent  time.Time // when
 	// applied: a notification that merged it with later transactions has brought its outcome.
 	applied bool
+	// seen: its own notification has come, the reply not yet. It is committed.
+	seen bool
 }
 
 // docChange is the change of one document over the whole batch.
@@ -98,6 +100,9 @@ func (b *batch) plan(w *write) error {
 		return b.update(w)
 	case remove:
 		return b.remove(w)
+	case rewrite:
+		b.rewrite(w.key)
+		return nil
 	case compact:
 		b.compact(w.expect)
 		return nil
@@ -107,9 +112,22 @@ func (b *batch) plan(w *write) error {
 	}
 }
 
+// rewrite writes an object again, at a new revision.
+func (b *batch) rewrite(key string) {
+	cur := b.work.get(key)
+	if cur == nil || cur.obj == nil {
+		return
+	}
+	e := *cur
+	e.obj = cur.obj.DeepCopyObject().(Object)
+	e.rev = b.nextRev()
+	b.put(cur, &e)
+}
+
 // compact drops tombstones up to a revision.
 func (b *batch) compact(to uint64) {
-	if to <= b.work.compacted || b.compactTo != 0 {
+	to = min(to, b.work.rev)
+	if to <= b.work.compacted {
 		return
 	}
 	b.work.tombs.Ascend(func(e *entry) bool {

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/storage/value"
 
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -49,6 +50,7 @@ func (r *replica) decodeRow(ctx context.Context, u ovsdb.RowUpdate, before *entr
 		if e.createRev == 0 {
 			e.createRev = before.createRev
 		}
+		e.expires = changedExpiry(before.expires, d.expires)
 	}
 	if e.res = r.e.resourceOf(e.key); e.res == nil {
 		return nil // a kind that another version of the program knows
@@ -68,6 +70,18 @@ func (r *replica) decodeRow(ctx context.Context, u ovsdb.RowUpdate, before *entr
 		e.obj.SetResourceVersion(strconv.FormatUint(e.rev, 10))
 	}
 	return e
+}
+
+// changedExpiry is what a change makes of an expiry: a difference of a map has the keys that changed, those that are gone with
+// their old values.
+func changedExpiry(before, diff int64) int64 {
+	switch diff {
+	case 0:
+		return before
+	case before:
+		return 0
+	}
+	return diff
 }
 
 // decode fills an entry from the stored form.
@@ -95,6 +109,8 @@ func (e *Engine) decode(ctx context.Context, key string, res *Resource, raw []by
 	if err != nil {
 		return nil, false, &CorruptError{Key: key, Err: err}
 	}
+	// The kind goes without saying, and is not known of every object that is written: no two processes should differ in it.
+	out.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
 	return out.(Object), stale, nil
 }
 
@@ -122,6 +138,7 @@ func (r *replica) encode(ctx context.Context, e *entry) ([]byte, error) {
 		return nil, fmt.Errorf("document %s: %w", e.key, err)
 	}
 	e.obj.SetResourceVersion(strconv.FormatUint(e.rev, 10))
+	e.obj.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{}) // as when it is read
 	raw := buf.Bytes()
 	e.size = len(raw)
 	if t := r.e.opts.Transformer; t != nil {

@@ -98,8 +98,11 @@ func (r *replica) failed(b *batch, err error) error {
 }
 
 func asStatus(err error) error {
-	if apierrors.ReasonForError(err) != "" {
+	switch {
+	case apierrors.ReasonForError(err) != "":
 		return err
+	case errors.Is(err, ovsdb.ErrText):
+		return apierrors.NewBadRequest(err.Error())
 	}
 	return apierrors.NewInternalError(err)
 }
@@ -149,7 +152,7 @@ func (r *replica) transaction(ctx context.Context, b *batch) (*ovsdb.Txn, error)
 			return nil, err
 		}
 		row := carrierRow(c.after, raw)
-		if c.before == nil {
+		if c.before == nil || r.gone[c.after.uuid] {
 			t.Insert(carrierTable, c.after.uuid, row)
 		} else {
 			t.Update(carrierTable, c.after.uuid, row)
@@ -201,6 +204,10 @@ func (r *replica) committed(b *batch) {
 		r.lazy[key] = true
 	}
 	settle(b)
+	r.expected = len(b.reqs)
+	if r.next != nil {
+		r.expected += len(r.next.reqs)
+	}
 	r.dismissUnknown()
 }
 
@@ -218,6 +225,7 @@ func (r *replica) dismissUnknown() {
 func (r *replica) adopt(b *batch) {
 	for uuid, c := range b.docs {
 		r.docs[uuid] = c.after
+		delete(r.gone, uuid)
 		r.expire(c.after)
 		r.countCorrupt(c.before, c.after)
 	}

@@ -17,9 +17,8 @@ import (
 // A dry run is the plan of a write without its commit: the same functions on the same snapshot, so that the verdict and the
 // allocated values are those that the write would have met.
 
-// try plans a request on the published state and discards the plan.
-func (e *Engine) try(ctx context.Context, writes ...*write) error {
-	s, _ := e.hist.current()
+// try plans a request on a published state and discards the plan.
+func (e *Engine) try(ctx context.Context, s *state, writes ...*write) error {
 	if s == nil {
 		return unavailable()
 	}
@@ -31,7 +30,15 @@ func (e *Engine) try(ctx context.Context, writes ...*write) error {
 	if err := b.add(newRequest(ctx, writes...)); err != nil {
 		return err
 	}
-	return b.derive()
+	if err := b.derive(); err != nil {
+		return asStatus(err)
+	}
+	t := ovsdb.NewTxn("")
+	b.rows.write(t, b.cols)
+	if err := t.Err(); err != nil {
+		return asStatus(err)
+	}
+	return nil
 }
 
 // PlanCreate returns what Create would store.
@@ -40,7 +47,8 @@ func (e *Engine) PlanCreate(ctx context.Context, resource string, obj Object) (O
 	if err != nil {
 		return nil, err
 	}
-	if err := e.try(ctx, w); err != nil {
+	s, _ := e.hist.current()
+	if err := e.try(ctx, s, w); err != nil {
 		return nil, err
 	}
 	return w.out.obj, nil
@@ -65,7 +73,7 @@ func (e *Engine) PlanUpdate(ctx context.Context, resource string, old, obj Objec
 		return nil, storage.NewResourceVersionConflictsError(key, int64(cur.rev))
 	}
 	w := &write{verb: update, res: res, key: key, expect: cur.rev, obj: obj, expires: cur.expires}
-	if err := e.try(ctx, w); err != nil {
+	if err := e.try(ctx, s, w); err != nil {
 		return nil, err
 	}
 	out := w.out.obj
@@ -84,7 +92,7 @@ func (e *Engine) PlanDelete(ctx context.Context, resource, name string) (holders
 		return nil, storage.NewKeyNotFoundError("/"+resource+"/"+name, 0)
 	}
 	w := &write{verb: remove, res: cur.res, key: cur.key, expect: cur.rev}
-	if err := e.try(ctx, w); err != nil {
+	if err := e.try(ctx, s, w); err != nil {
 		return nil, err
 	}
 	return w.holders, nil
@@ -114,7 +122,8 @@ func (e *Engine) CreateAll(ctx context.Context, objs []Object, dryRun bool) ([]O
 	}
 	var err error
 	if dryRun {
-		err = e.try(ctx, writes...)
+		s, _ := e.hist.current()
+		err = e.try(ctx, s, writes...)
 	} else {
 		err = e.submit(newRequest(ctx, writes...))
 	}
@@ -136,6 +145,7 @@ func (e *Engine) creation(resource string, obj Object) (*write, error) {
 	if res == nil {
 		return nil, fmt.Errorf("storage: resource %q is not registered", resource)
 	}
+	normalize(obj)
 	return &write{verb: create, res: res, key: "/" + resource + "/" + obj.GetName(), uuid: ovsdb.NewUUID(), obj: obj}, nil
 }
 

@@ -33,7 +33,7 @@ const (
 
 // Options configure an Engine.
 type Options struct {
-	// NB is the Northbound database. LeaderOnly is set by the engine.
+	// NB is the Northbound database. LeaderOnly and Undecoded are set by the engine.
 	NB ovsdb.Options
 	// Group is the API group of error messages, "kubeovn.io".
 	Group string
@@ -103,7 +103,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if o.Codec == nil {
 		return nil, errors.New("storage: Options.Codec is required")
 	}
-	o.NB.LeaderOnly = true
+	o.NB.LeaderOnly, o.NB.Undecoded = true, true
 	if o.Drift == "" {
 		o.Drift = DriftRepair
 	}
@@ -212,8 +212,13 @@ func (e *Engine) submit(r *request) error {
 			return r.err
 		default:
 		}
-		return apierrors.NewTimeoutError("the write was not confirmed in time; it may or may not have taken place", 1)
+		return unconfirmed()
 	}
+}
+
+// unconfirmed is the answer to a write whose outcome is not known.
+func unconfirmed() error {
+	return apierrors.NewTimeoutError("the write was not confirmed in time; it may or may not have taken place", 1)
 }
 
 func (e *Engine) enqueue(r *request) error {

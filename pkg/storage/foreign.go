@@ -8,13 +8,13 @@ import (
 )
 
 // foreignRows applies changes of realized rows that no document explains. The states under way get them, too.
-func (r *replica) foreignRows(u *ovsdb.Update) error {
+func (r *replica) foreignRows(u *ovsdb.Update) {
 	touched := false
 	for table, updates := range u.Tables {
 		touched = touched || (table != carrierTable && len(updates) > 0)
 	}
 	if !touched {
-		return nil
+		return
 	}
 	s := r.clone(r.state())
 	targets := []*state{s}
@@ -31,7 +31,6 @@ func (r *replica) foreignRows(u *ovsdb.Update) error {
 		}
 	}
 	r.e.hist.publish(s, nil)
-	return nil
 }
 
 // applyRows applies changes of realized rows to states and to the index by UUID. It returns the owners concerned.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	"k8s.io/utils/third_party/forked/golang/btree"
 )
@@ -43,6 +44,8 @@ type history struct {
 	start       uint64  // events holds all changes after this revision
 	checkpoints []*state
 	rebuilt     map[uint64]*btree.BTree[*entry]
+
+	resets atomic.Int64 // how often the past was forgotten: who was in it cannot go on
 
 	clones *sync.Mutex // held while a published tree is cloned
 }
@@ -83,6 +86,7 @@ func (h *history) publish(s *state, events []event) {
 func (h *history) reset(s *state) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.resets.Add(1)
 	h.cur, h.start, h.events = s, s.rev, nil
 	h.checkpoints = []*state{s}
 	clear(h.rebuilt)

@@ -25,6 +25,7 @@ func (r *replica) load(ctx context.Context, initial ovsdb.Initial) error {
 			e = before // the same pointer: watchers and lists share it
 		}
 		r.docs[e.uuid] = e
+		s.rev = max(s.rev, e.rev) // should the token row be gone
 		insert(s, e)
 		r.expire(e)
 		r.countCorrupt(nil, e)
@@ -37,6 +38,7 @@ func (r *replica) load(ctx context.Context, initial ovsdb.Initial) error {
 	}
 	r.lastTxn = initial.TxnID
 	clear(r.drifted)
+	clear(r.gone)
 	if !known {
 		r.e.hist.publish(s, nil)
 		return nil
@@ -53,7 +55,11 @@ func (r *replica) reload(ctx context.Context, old, s *state) error {
 	}
 	var events []event
 	s.objects.Ascend(func(e *entry) bool {
-		if before := old.get(e.key); before != e {
+		before := old.get(e.key)
+		if before != nil && before.uuid != e.uuid {
+			before = nil // an earlier object of this name, whose tombstone tells its own end
+		}
+		if before == nil || before.rev != e.rev {
 			events = append(events, event{rev: e.rev, prev: before, cur: e})
 		}
 		return true

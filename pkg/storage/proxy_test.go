@@ -59,6 +59,9 @@ func newProxy(t testing.TB, upstream string) *proxy {
 	return p
 }
 
+// upstreamAddress is that of the server itself.
+func (p *proxy) upstreamAddress() string { return "unix:" + p.upstream }
+
 // onMessage decides about messages; it may block to hold one. Messages of one direction are in order.
 func (p *proxy) onMessage(hook func(message) verdict) {
 	p.mu.Lock()

@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -23,6 +24,7 @@ type replica struct {
 	serving bool // the replica is loaded and the token row exists
 
 	docs    map[ovsdb.UUID]*entry    // carrier rows, tombstones included
+	gone    map[ovsdb.UUID]bool      // rows of documents that somebody deleted: the next write inserts them again
 	rows    map[ovsdb.UUID]*realized // rows with our tags
 	writers map[string]string        // of the token row: last transaction by process
 	ttl     map[string]int64         // expiry by key
@@ -32,6 +34,9 @@ type replica struct {
 	inflight *batch   // sent
 	unknown  []*batch // sent in earlier sessions, outcome not known
 	requeued []*request
+	expected int // writers that seem to be at work: those of the batch settled last, and those that waited meanwhile
+
+	echoed []ownUpdate // notifications of our own transactions, not looked into yet
 
 	readers     []chan error // waiting for an echo to be sent
 	echoReaders []chan error // waiting for the reply of echo
@@ -51,7 +56,7 @@ type horizon struct {
 }
 
 func newReplica(e *Engine) *replica {
-	return &replica{e: e, docs: map[ovsdb.UUID]*entry{}, rows: map[ovsdb.UUID]*realized{}, ttl: map[string]int64{},
+	return &replica{e: e, docs: map[ovsdb.UUID]*entry{}, gone: map[ovsdb.UUID]bool{}, rows: map[ovsdb.UUID]*realized{}, ttl: map[string]int64{},
 		lazy: map[string]bool{}, drifted: map[string]bool{}, writers: map[string]string{}}
 }
 
@@ -93,21 +98,40 @@ func (r *replica) disconnected() {
 	r.readers, r.echoReaders, r.echo, r.bootstrapping = nil, nil, 0, 0
 	r.serving, r.session = false, nil
 	r.replan()
-	if r.inflight != nil {
-		r.unknown = append(r.unknown, r.inflight)
-		r.inflight = nil
+	b := r.inflight
+	r.inflight = nil
+	switch {
+	case b == nil:
+	case b.seen:
+		// Only the reply is lost. The next session may go on behind this transaction: nobody will tell of it again.
+		r.committed(b)
+	default:
+		r.unknown = append(r.unknown, b)
+	}
+	if r.settleEchoes() != nil {
+		r.lastTxn = "" // not to be understood: load anew
 	}
 }
 
-// abandon ends everything that waits: the engine is closed.
-func (r *replica) abandon() {
-	for _, b := range append(r.unknown, r.inflight, r.next) {
+// giveUp answers everything that waits: the database is away for long, or the engine is closed. What was sent may take place
+// all the same; the token keeps that harmless.
+func (r *replica) giveUp() {
+	for _, b := range append(r.unknown, r.inflight) {
 		if b != nil {
-			refuseAll(b.reqs)
+			finishAll(b.reqs, unconfirmed())
 		}
 	}
-	r.requeued = refuseAll(r.requeued)
-	r.unknown, r.inflight, r.next = nil, nil, nil
+	if r.next != nil {
+		finishAll(r.next.reqs, unavailable())
+	}
+	finishAll(r.requeued, unavailable())
+	r.unknown, r.inflight, r.next, r.requeued = nil, nil, nil, nil
+}
+
+func finishAll(reqs []*request, err error) {
+	for _, q := range reqs {
+		q.finish(err)
+	}
 }
 
 // token takes the token row from its carrier rows, if it is among them.
@@ -136,38 +160,58 @@ func (r *replica) token(s *state, updates []ovsdb.RowUpdate) {
 	}
 }
 
-// update applies a notification.
-func (r *replica) update(ctx context.Context, u *ovsdb.Update) error {
-	r.lastTxn = u.TxnID
-	carrier := u.Tables[carrierTable]
-	probe := &state{}
-	for _, c := range carrier {
-		if c.UUID == tokenRow && c.Type != ovsdb.Delete {
-			probe.token = c.Row[columnIDs].AsMap()[keyToken]
-		}
+// notice takes a notification. That of our own transaction is set aside: its content is known from the plan, and who waits
+// for the reply behind it should not wait for its decoding.
+func (r *replica) notice(ctx context.Context, u *ovsdb.Update) error {
+	if b := r.inflight; b != nil && !b.seen && u.Contains(b.token.String()) {
+		b.seen = true
+		r.lastTxn = u.TxnID
+		r.echoed = append(r.echoed, ownUpdate{update: u, planned: b.rows.rows})
+		return nil
 	}
-	own := r.inflight != nil && probe.token != "" && probe.token == r.inflight.token.String()
-	for table, updates := range u.Tables {
-		if table == carrierTable {
-			continue
+	if err := r.settleEchoes(); err != nil {
+		return err
+	}
+	return r.update(ctx, u)
+}
+
+// ownUpdate is the notification of our own transaction.
+type ownUpdate struct {
+	update  *ovsdb.Update
+	planned map[ovsdb.UUID]*realized
+}
+
+// settleEchoes looks into the notifications that were set aside: the server may have merged changes by others into them.
+func (r *replica) settleEchoes() error {
+	for i, own := range r.echoed {
+		if err := own.update.Decode(carrierTable); err != nil {
+			r.echoed = r.echoed[i+1:]
+			return err
 		}
-		if own {
-			// What our own transaction did is known from its plan.
-			updates = slices.DeleteFunc(updates, func(c ovsdb.RowUpdate) bool {
-				_, planned := r.inflight.rows.rows[c.UUID]
+		for table, updates := range own.update.Tables {
+			own.update.Tables[table] = slices.DeleteFunc(updates, func(c ovsdb.RowUpdate) bool {
+				_, planned := own.planned[c.UUID]
 				return planned
 			})
 		}
-		u.Tables[table] = updates
+		r.foreignRows(own.update)
 	}
-	if own {
-		r.token(&state{}, carrier)
-		return r.foreignRows(u)
+	clear(r.echoed)
+	r.echoed = r.echoed[:0]
+	return nil
+}
+
+// update applies a notification of what others did.
+func (r *replica) update(ctx context.Context, u *ovsdb.Update) error {
+	if err := u.Decode(); err != nil {
+		return err
 	}
-	if len(carrier) == 0 {
-		return r.foreignRows(u)
+	r.lastTxn = u.TxnID
+	if len(u.Tables[carrierTable]) > 0 {
+		return r.foreignDocuments(ctx, u)
 	}
-	return r.foreignDocuments(ctx, u)
+	r.foreignRows(u)
+	return nil
 }
 
 // foreignDocuments applies what another process wrote.
@@ -176,16 +220,22 @@ func (r *replica) foreignDocuments(ctx context.Context, u *ovsdb.Update) error {
 	var changed []*entry
 	for _, c := range u.Tables[carrierTable] {
 		before := r.docs[c.UUID]
+		if c.Type == ovsdb.Delete && c.UUID == tokenRow {
+			r.lastTxn = ""
+			return errors.New("the revision row was deleted: loading anew")
+		}
 		if c.Type == ovsdb.Delete {
-			r.carrierGone(ctx, s, before)
-			delete(r.docs, c.UUID)
+			r.carrierGone(ctx, s, c.UUID, before)
 			continue
 		}
 		if c.UUID == tokenRow {
 			continue
 		}
-		if e := r.decodeRow(ctx, c, before); e != nil && (before == nil || e.rev > before.rev) {
+		switch e := r.decodeRow(ctx, c, before); {
+		case e != nil && (before == nil || e.rev > before.rev):
 			changed = append(changed, e)
+		case before != nil:
+			r.damaged(ctx, before)
 		}
 	}
 	slices.SortFunc(changed, func(a, b *entry) int { return cmp.Compare(a.rev, b.rev) })
@@ -203,8 +253,13 @@ func (r *replica) foreignDocuments(ctx context.Context, u *ovsdb.Update) error {
 	old := s.rev
 	r.token(s, u.Tables[carrierTable])
 	for table, updates := range u.Tables {
-		if table != carrierTable {
-			r.applyRows(updates, table, s)
+		if table == carrierTable {
+			continue
+		}
+		for _, owner := range r.applyRows(updates, table, s) {
+			if e := s.get(owner); e != nil && e.rev <= old {
+				r.drifted[owner] = true // its document does not explain the change
+			}
 		}
 	}
 	if s.rev < old {
@@ -250,24 +305,35 @@ func (r *replica) expire(e *entry) {
 }
 
 // carrierGone handles a carrier row that is deleted: the compaction of a tombstone, or vandalism.
-func (r *replica) carrierGone(ctx context.Context, s *state, before *entry) {
-	switch {
-	case before == nil:
-	case before.deleted:
+func (r *replica) carrierGone(ctx context.Context, s *state, uuid ovsdb.UUID, before *entry) {
+	if before == nil {
+		return
+	}
+	if before.deleted {
 		s.tombs.Delete(before)
-	default:
-		klog.FromContext(ctx).Error(nil, "A document was deleted from the database by hand; the object stays known until the next start",
-			"key", before.key, "row", before.uuid)
+		delete(r.docs, uuid)
+		return
+	}
+	r.gone[uuid] = true
+	r.damaged(ctx, before)
+}
+
+// damaged handles a document that was changed by hand: what we know of it is written again, now or with its next change.
+func (r *replica) damaged(ctx context.Context, e *entry) {
+	klog.FromContext(ctx).Error(nil, "A document was changed in the database by hand", "key", e.key, "row", e.uuid, "drift", r.e.opts.Drift)
+	r.e.opts.Metrics.Drifted(carrierTable, 1)
+	if r.e.opts.Drift == DriftRepair && !e.deleted && e.obj != nil {
+		r.internal(ctx, false, []*write{{verb: rewrite, key: e.key}})
 	}
 }
 
 // countCorrupt keeps count of the documents that cannot be decoded.
 func (r *replica) countCorrupt(before, e *entry) {
 	var delta int64
-	if before != nil && before.err != nil {
+	if before != nil && before.err != nil && !before.deleted {
 		delta--
 	}
-	if e != nil && e.err != nil {
+	if e != nil && e.err != nil && !e.deleted {
 		delta++
 	}
 	if delta != 0 {

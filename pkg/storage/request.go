@@ -18,6 +18,8 @@ const (
 	remove
 	// refresh derives status and rows of an object again, and writes only what differs.
 	refresh
+	// rewrite writes an object again as it is known.
+	rewrite
 	// compact drops the tombstones up to the revision "expect".
 	compact
 )

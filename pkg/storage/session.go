@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	goruntime "runtime"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -42,14 +43,14 @@ func (e *Engine) run(ctx context.Context) {
 	e.queueMu.Lock()
 	e.closed = true
 	e.queueMu.Unlock()
-	e.r.abandon()
+	e.r.giveUp()
 	e.refuse(unavailable())
 }
 
 // pause waits before the next attempt, and answers what has waited too long.
 func (e *Engine) pause(ctx context.Context, d time.Duration) bool {
 	if e.away() {
-		e.r.requeued = refuseAll(e.r.requeued)
+		e.r.giveUp()
 		e.refuse(unavailable())
 	}
 	timer := e.opts.Clock.NewTimer(d)
@@ -60,13 +61,6 @@ func (e *Engine) pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-func refuseAll(reqs []*request) []*request {
-	for _, r := range reqs {
-		r.finish(unavailable())
-	}
-	return nil
 }
 
 // session connects, loads the replica, and serves until the session ends.
@@ -91,6 +85,9 @@ func (e *Engine) session(ctx context.Context) error {
 	defer second.Stop()
 	for {
 		if err := r.advance(ctx); err != nil {
+			return err
+		}
+		if err := r.settleEchoes(); err != nil {
 			return err
 		}
 		select {
@@ -121,9 +118,7 @@ func (r *replica) advance(ctx context.Context) error {
 		r.e.hist.publish(r.state(), nil) // wakes who waits for readiness
 		r.startAudit()
 	}
-	reqs, readers := r.e.take()
-	r.requeued = append(r.requeued, reqs...)
-	r.readers = append(r.readers, readers...)
+	r.take()
 	if len(r.readers) > 0 && r.echo == 0 {
 		id, err := r.session.Echo()
 		if err != nil {
@@ -132,6 +127,7 @@ func (r *replica) advance(ctx context.Context) error {
 		r.echo, r.echoReaders, r.readers = id, r.readers, nil
 	}
 	r.gather()
+	r.regroup()
 	for r.inflight == nil && r.next != nil {
 		if err := r.flush(ctx); err != nil {
 			return err
@@ -149,13 +145,44 @@ func (r *replica) advance(ctx context.Context) error {
 	return nil
 }
 
+// take moves what callers have queued into the replica's hands.
+func (r *replica) take() {
+	reqs, readers := r.e.take()
+	r.requeued = append(r.requeued, reqs...)
+	r.readers = append(r.readers, readers...)
+}
+
+// regroupMisses is how often in a row nobody comes before the next batch leaves.
+const regroupMisses = 2
+
+// regroup lets the callers of the batch that was settled last run before the next one leaves. Otherwise writers that write one
+// after the other split into two groups, one waiting while the other's batch is in flight, and every batch is half as large.
+func (r *replica) regroup() {
+	if r.inflight != nil || r.next == nil {
+		return
+	}
+	for misses := 0; misses < regroupMisses && len(r.next.reqs) < min(r.expected, maxBatch); misses++ {
+		before := len(r.next.reqs)
+		goruntime.Gosched()
+		r.take()
+		r.gather()
+		if r.next == nil {
+			return
+		}
+		if len(r.next.reqs) > before {
+			misses = -1
+		}
+	}
+	r.expected = 0
+}
+
 // bootstrap makes the token row of a fresh database. Of several processes one succeeds; all see the row.
 func (r *replica) bootstrap() error {
 	if r.bootstrapping != 0 {
 		return nil
 	}
 	t := ovsdb.NewTxn(r.database())
-	first := token{rev: 1, nonce: r.e.nonce}
+	first := token{rev: r.state().rev + 1, nonce: r.e.nonce} // above all documents, should somebody have deleted the row
 	t.Insert(carrierTable, tokenRow, ovsdb.Row{columnName: ovsdb.String(tokenName),
 		columnIDs: ovsdb.Map(map[string]string{keyToken: first.String()})})
 	r.durable(t)
@@ -182,7 +209,7 @@ func (r *replica) durable(t *ovsdb.Txn) {
 func (r *replica) handle(ctx context.Context, ev ovsdb.Event) error {
 	if ev.Update != nil {
 		began := time.Now()
-		err := r.update(ctx, ev.Update)
+		err := r.notice(ctx, ev.Update)
 		r.e.opts.Metrics.Lag(time.Since(began))
 		return err
 	}

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"reflect"
 	"sync/atomic"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/conversion"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apiserver/pkg/storage"
 
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -137,7 +140,8 @@ func (s *store) Create(ctx context.Context, key string, obj, out runtime.Object,
 	return s.result(w.out, out)
 }
 
-// storable returns an object as the engine stores it: without a resource version.
+// storable returns an object as it would be read from its stored form: no resource version, no kind, times in whole seconds.
+// Otherwise the first update after a creation would look like a change.
 func (s *store) storable(obj runtime.Object) (Object, error) {
 	object, ok := obj.(Object)
 	if !ok {
@@ -146,8 +150,23 @@ func (s *store) storable(obj runtime.Object) (Object, error) {
 	if err := s.versioner.PrepareObjectForStorage(obj); err != nil {
 		return nil, fmt.Errorf("PrepareObjectForStorage failed: %w", err)
 	}
+	normalize(object)
 	return object, nil
 }
+
+func normalize(object Object) {
+	object.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
+	object.SetCreationTimestamp(wholeSeconds(object.GetCreationTimestamp()))
+	fields := object.GetManagedFields()
+	for i := range fields {
+		if t := fields[i].Time; t != nil {
+			whole := wholeSeconds(*t)
+			fields[i].Time = &whole
+		}
+	}
+}
+
+func wholeSeconds(t metav1.Time) metav1.Time { return metav1.NewTime(t.Truncate(time.Second)) }
 
 func (s *store) expiry(ttl uint64) int64 {
 	if ttl == 0 {

@@ -113,8 +113,9 @@ func (s *store) unchanged(ctx context.Context, e *entry, object, stored Object) 
 	return err == nil && bytes.Equal(raw, plain)
 }
 
-// sameContent reports whether two objects differ in nothing but their resource version.
+// sameContent reports whether two objects of one kind differ in nothing but their resource version.
 func sameContent(obj, stored Object) bool {
+	obj.GetObjectKind().SetGroupVersionKind(stored.GetObjectKind().GroupVersionKind())
 	rv := obj.GetResourceVersion()
 	obj.SetResourceVersion(stored.GetResourceVersion())
 	defer obj.SetResourceVersion(rv)

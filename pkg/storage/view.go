@@ -77,9 +77,9 @@ func (s *state) held(resource, name string) bool {
 // Scan implements View.
 func (s *state) Scan(from, to string) iter.Seq2[string, Object] {
 	return func(yield func(string, Object) bool) {
-		end := domainKey(to)
 		s.index.AscendGreaterOrEqual(indexItem{key: domainKey(from)}, func(i indexItem) bool {
-			return i.key < end && yield(i.domain(), i.entry.obj)
+			// Items carry an entry key behind the index key: only the latter counts.
+			return strings.HasPrefix(i.key, domainIndex) && i.domain() < to && yield(i.domain(), i.entry.obj)
 		})
 	}
 }
@@ -90,7 +90,7 @@ func (s *state) ScanDown(from, to string) iter.Seq2[string, Object] {
 		end := domainKey(to)
 		// Items of exactly the key "from" carry an entry key behind a NUL: start behind all of them.
 		s.index.DescendLessOrEqual(indexItem{key: domainKey(from) + "\x01"}, func(i indexItem) bool {
-			return i.key >= end && yield(i.domain(), i.entry.obj)
+			return i.key >= end && yield(i.domain(), i.entry.obj) // end is itself a prefix of its items
 		})
 	}
 }

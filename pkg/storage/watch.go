@@ -34,6 +34,7 @@ type watcher struct {
 	opts   storage.ListOptions
 
 	rev      uint64 // everything up to here is delivered
+	resets   int64  // of the history when the watch began
 	progress uint64 // the last request for progress that was answered
 	result   chan watch.Event
 	cancel   context.CancelFunc
@@ -49,6 +50,7 @@ func (s *store) Watch(ctx context.Context, key string, opts storage.ListOptions)
 	if err != nil {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("invalid resource version: %v", err))
 	}
+	resets := s.e.hist.resets.Load()
 	if asked := opts.SendInitialEvents; asked != nil && !*asked && rev == 0 {
 		// From now on: what is written after this call returns is part of the watch.
 		now, err := s.notOlderThan(ctx, opts.ResourceVersion)
@@ -60,7 +62,7 @@ func (s *store) Watch(ctx context.Context, key string, opts storage.ListOptions)
 		return nil, err
 	}
 	w := &watcher{s: s, key: key, single: !opts.Recursive, pred: opts.Predicate, opts: opts, rev: rev,
-		progress: s.e.progress.Load(), result: make(chan watch.Event, watchBuffer)}
+		resets: resets, progress: s.e.progress.Load(), result: make(chan watch.Event, watchBuffer)}
 	ctx, w.cancel = context.WithCancel(ctx)
 	s.e.watches.Add(1)
 	s.e.opts.Metrics.Watching(s.res.Name, 1)
@@ -218,6 +220,9 @@ func (w *watcher) interval(ctx context.Context) time.Duration {
 // catchUp delivers all events after w.rev. It returns a channel that is closed when there are more.
 func (w *watcher) catchUp(ctx context.Context) (<-chan struct{}, error) {
 	events, now, changed, ok := w.s.e.hist.since(w.rev)
+	if w.s.e.hist.resets.Load() != w.resets {
+		return nil, apierrors.NewResourceExpired("The database has changed its history: list again.")
+	}
 	if !ok {
 		state, err := w.s.snapshot()
 		if err != nil {

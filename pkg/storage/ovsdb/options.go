@@ -22,6 +22,9 @@ type Options struct {
 	TLS *tls.Config
 	// LeaderOnly makes Dial accept only the leader of a clustered database, and ends the session when it stops being that.
 	LeaderOnly bool
+	// Undecoded leaves the updates in Events as they came: whoever knows what an update says need not read it. See
+	// Update.Decode.
+	Undecoded bool
 	// DialTimeout is the time for one address: connecting, and learning the schema and the server's role. 3 s by default.
 	DialTimeout time.Duration
 	// CallTimeout is the time in which the server must answer a call (5 s by default), or else the session ends: a

@@ -45,7 +45,7 @@ func (s *Session) handle(m message) error {
 	switch string(m.method) {
 	case `"update3"`:
 		d := decoder{scanner: scanner{b: m.params}, names: s.names}
-		monitor, update := d.update()
+		monitor, update := d.update(s.o.Undecoded)
 		if d.err != nil {
 			return d.err
 		}

@@ -10,7 +10,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Errors that end a session or make Dial pass over a server.
@@ -41,6 +44,7 @@ type Session struct {
 	o         Options
 	address   string
 	conn      net.Conn
+	raw       syscall.RawConn // of a connection that is not encrypted
 	schema    Schema
 	names     map[string]string
 	clustered bool
@@ -63,6 +67,7 @@ type Session struct {
 	lastID  uint64
 	pending map[uint64]*call
 	queue   net.Buffers
+	writing bool // the writer is about to write
 }
 
 // Event is an update or a reply: exactly one is set.
@@ -129,6 +134,9 @@ func dial(ctx context.Context, o Options, address string) (*Session, error) {
 		done:    make(chan struct{}),
 		queued:  make(chan struct{}, 1),
 		pending: make(map[uint64]*call),
+	}
+	if c, ok := conn.(syscall.Conn); ok {
+		s.raw, _ = c.SyscallConn()
 	}
 	s.work.Go(s.read)
 	s.work.Go(s.write)
@@ -263,8 +271,43 @@ func (s *Session) call(c *call, params ...[]byte) (uint64, error) {
 	head = append(head, c.method...)
 	head = append(head, `","params":`...)
 	s.queue = append(append(append(s.queue, head), params...), []byte("}"))
-	s.wakeWriter()
+	s.writeNow()
 	return s.lastID, nil
+}
+
+// maxVector is how many pieces one call may write, see IOV_MAX in sysconf(3).
+const maxVector = 1024
+
+// writeNow writes what the connection takes without waiting, and leaves the rest to the writer: usually no other goroutine has
+// to be woken.
+func (s *Session) writeNow() {
+	raw := s.raw
+	if raw == nil || s.writing || len(s.queue) > maxVector {
+		s.wakeWriter()
+		return
+	}
+	_ = raw.Write(func(fd uintptr) bool {
+		if n, err := unix.Writev(int(fd), s.queue); err == nil {
+			s.queue = consume(s.queue, n)
+		}
+		return true
+	})
+	if len(s.queue) > 0 {
+		s.wakeWriter() // which waits, or finds out what is wrong
+	}
+}
+
+// consume removes the first n bytes.
+func consume(buffers net.Buffers, n int) net.Buffers {
+	for len(buffers) > 0 && n >= len(buffers[0]) {
+		n -= len(buffers[0])
+		buffers = buffers[1:]
+	}
+	if len(buffers) == 0 {
+		return nil
+	}
+	buffers[0] = buffers[0][n:]
+	return buffers
 }
 
 func (s *Session) wakeWriter() {
@@ -282,13 +325,18 @@ func (s *Session) write() {
 			return
 		case <-s.queued:
 		}
-		s.mu.Lock()
-		queue := s.queue
-		s.queue = nil
-		s.mu.Unlock()
-		if _, err := queue.WriteTo(s.conn); err != nil {
-			s.end(lost(err))
-			return
+		for {
+			s.mu.Lock()
+			queue := s.queue
+			s.queue, s.writing = nil, len(queue) > 0
+			s.mu.Unlock()
+			if len(queue) == 0 {
+				break
+			}
+			if _, err := queue.WriteTo(s.conn); err != nil {
+				s.end(lost(err))
+				return
+			}
 		}
 	}
 }

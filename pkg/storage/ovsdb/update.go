@@ -1,5 +1,10 @@
 package ovsdb
 
+import (
+	"bytes"
+	"slices"
+)
+
 // UpdateType says what happened to a row.
 type UpdateType uint8
 
@@ -21,8 +26,25 @@ func (t UpdateType) String() string {
 type Update struct {
 	// TxnID identifies the last transaction in it; all zeros on a standalone database, which cannot resume.
 	TxnID string
-	// Tables are the changed rows by table, each row once.
+	// Tables are the changed rows by table, each row once. Nil in an undecoded update.
 	Tables map[string][]RowUpdate
+
+	raw   []byte // the <table-updates2> of an undecoded update
+	names map[string]string
+}
+
+// Contains reports whether the text, which must need no escapes in JSON, occurs anywhere in an undecoded update.
+func (u *Update) Contains(text string) bool { return bytes.Contains(u.raw, []byte(text)) }
+
+// Decode fills Tables, except for the given ones. It does nothing when that was done before.
+func (u *Update) Decode(except ...string) error {
+	if u.Tables != nil {
+		return nil
+	}
+	d := decoder{scanner: scanner{b: u.raw}, names: u.names, except: except}
+	u.Tables = d.tables()
+	u.raw = nil
+	return d.err
 }
 
 // RowUpdate is a change of a row. Its values are canonical.
@@ -44,7 +66,8 @@ type Initial struct {
 // decoder reads what the server says about rows. Names of tables and columns are shared by all rows.
 type decoder struct {
 	scanner
-	names map[string]string
+	names  map[string]string
+	except []string // tables that are passed over
 }
 
 func newNames(s Schema) map[string]string {
@@ -70,6 +93,10 @@ func (d *decoder) tables() map[string][]RowUpdate {
 	tables := make(map[string][]RowUpdate)
 	for table := range d.members() {
 		table := d.intern(table)
+		if slices.Contains(d.except, table) {
+			d.skip()
+			continue
+		}
 		rows := tables[table]
 		for id := range d.members() {
 			rows = append(rows, d.rowUpdate(id))
@@ -112,8 +139,9 @@ func (d *decoder) row() Row {
 	return row
 }
 
-// update reads the parameters of an update3 notification, and the name of its monitor.
-func (d *decoder) update() (monitor string, u Update) {
+// update reads the parameters of an update3 notification, and the name of its monitor. That of the data is left undecoded
+// where that is wanted.
+func (d *decoder) update(undecoded bool) (monitor string, u Update) {
 	for i := range d.elements() {
 		switch i {
 		case 0:
@@ -121,12 +149,16 @@ func (d *decoder) update() (monitor string, u Update) {
 		case 1:
 			u.TxnID = d.text()
 		case 2:
+			if undecoded && monitor == dataMonitor {
+				u.raw, u.names = bytes.Clone(d.skip()), d.names
+				continue
+			}
 			u.Tables = d.tables()
 		default:
 			d.skip()
 		}
 	}
-	if u.Tables == nil {
+	if u.Tables == nil && u.raw == nil {
 		d.fail("an update")
 	}
 	return monitor, u

@@ -41,7 +41,7 @@ func BenchmarkDecodeUpdate(b *testing.B) {
 					b.Fatal(err)
 				}
 				d := decoder{scanner: scanner{b: m.params}, names: names}
-				if _, u := d.update(); d.err != nil || len(u.Tables["Copp"]) != rows {
+				if _, u := d.update(false); d.err != nil || len(u.Tables["Copp"]) != rows {
 					b.Fatal(d.err)
 				}
 			}

@@ -79,7 +79,7 @@ func TestDecoderFailsOnWhatItDoesNotExpect(t *testing.T) {
 		`["data","x",{"T":{"01234567-89ab-cdef-0123-456789abcdef":{"insert":{"a":["map",[[1]]]}}}}]`,
 	} {
 		d := decoder{scanner: scanner{b: []byte(raw)}}
-		if _, u := d.update(); d.err == nil {
+		if _, u := d.update(false); d.err == nil {
 			t.Errorf("%s: got %v, want an error", raw, u)
 		}
 	}
@@ -90,7 +90,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`[{"uuid":["uuid","01234567-89ab-cdef-0123-456789abcdef"]},{"error":"timed out","details":"x"},null,{"rows":[{"a":1}]}]`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		// None may panic or run on, whatever it is.
-		_, _ = (&decoder{scanner: scanner{b: raw}}).update()
+		_, _ = (&decoder{scanner: scanner{b: raw}}).update(false)
 		_ = (&decoder{scanner: scanner{b: raw}}).initial()
 		_ = (&decoder{scanner: scanner{b: raw}}).results()
 		_, _ = parseMessage(raw)

@@ -13,8 +13,9 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
 )
 
-// switches is the number of logical switches that ports are spread over.
-const switches = 10
+// switches is the number of logical switches that ports are spread over, as Subnets of an installation: the server's cost of adding
+// a port grows with the ports of its switch.
+const switches = 100
 
 // newNorthbound is the engine on a Northbound database of its own, as an installation has it: clustered, with one member,
 // which syncs every transaction to disk.
@@ -25,8 +26,8 @@ func newNorthbound(b *testing.B) *backend {
 // newNorthboundWithPorts realizes every pod as a port of one of a few logical switches.
 func newNorthboundWithPorts(b *testing.B) *backend {
 	tables := map[string][]string{
-		"Logical_Switch":      {"name", "ports"},
-		"Logical_Switch_Port": {"name", "addresses", "port_security"},
+		"Logical_Switch":      {"name", "external_ids"},
+		"Logical_Switch_Port": {"name", "addresses", "port_security", "external_ids"},
 	}
 	pods := storage.NewResource("pods", "Pod", newObject, storage.Kind[*example.Pod]{Rows: portRows})
 	k := newEngine(b, tables, pods, storage.NewResource("switches", "Switch", newObject, storage.Kind[*example.Pod]{Rows: switchRows}))

@@ -33,7 +33,7 @@ func startBaseline(ctx context.Context, programs, dir string) (*target, *control
 		return nil, nil, err
 	}
 	t := &target{
-		name: "kube-apiserver (CRD)", group: schema.GroupVersion{Group: "bench.example.com", Version: "v1"},
+		name: "CRD", group: schema.GroupVersion{Group: "bench.example.com", Version: "v1"},
 		complete: true, created: make(map[string]int),
 		processes: func() []int { return []int{cp.Pid("etcd"), cp.Pid("kube-apiserver")} },
 	}

@@ -16,6 +16,9 @@ var requests = map[int]struct{ creates, gets int }{
 
 // compare measures creates and gets of every workload at all targets in turns and prints the medians of the rounds.
 func compare(ctx context.Context, out io.Writer, rounds int, kinds []workload, targets ...*target) error {
+	if err := printHeader(out, targets); err != nil {
+		return err
+	}
 	for _, w := range kinds {
 		for _, clients := range []int{1, 16, 64} {
 			if err := compareOne(ctx, out, rounds, w, clients, targets); err != nil {
@@ -58,20 +61,43 @@ func compareOne(ctx context.Context, out io.Writer, rounds int, w workload, clie
 		verb    string
 		results [][]result
 	}{{"create", creates}, {"get", gets}} {
-		base := median(m.results[0])
-		for i, t := range targets {
-			r := median(m.results[i])
-			_, err := fmt.Fprintf(out, "| %s | %s | %d | %s | %.0f | %.2f | %s | %s |\n",
-				w.resource, m.verb, clients, t.name, r.rate, r.rate/base.rate, milliseconds(r.p50), milliseconds(r.p99))
-			if err != nil {
-				return err
-			}
+		if err := printRow(out, fmt.Sprintf("| %s | %s | %d |", w.resource, m.verb, clients), m.results); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-const compareHeader = "| object | request | clients | server | requests/s | ratio | p50 ms | p99 ms |\n|---|---|---|---|---|---|---|---|\n"
+// printHeader begins the table that printRow continues: rates of all targets, ratios to the first, and their p99.
+func printHeader(out io.Writer, targets []*target) error {
+	line, rule := "| object | request | clients |", "|---|---|---|"
+	for i, t := range targets {
+		line, rule = line+" "+t.name+" /s |", rule+"---|"
+		if i > 0 {
+			line, rule = line+" ratio |", rule+"---|"
+		}
+	}
+	for _, t := range targets {
+		line, rule = line+" p99 ms "+t.name+" |", rule+"---|"
+	}
+	_, err := fmt.Fprintf(out, "%s\n%s\n", line, rule)
+	return err
+}
+
+func printRow(out io.Writer, line string, results [][]result) error {
+	base := median(results[0])
+	for i, rounds := range results {
+		line += fmt.Sprintf(" %.0f |", median(rounds).rate)
+		if i > 0 {
+			line += fmt.Sprintf(" %.2f |", median(rounds).rate/base.rate)
+		}
+	}
+	for _, rounds := range results {
+		line += " " + milliseconds(median(rounds).p99) + " |"
+	}
+	_, err := fmt.Fprintln(out, line)
+	return err
+}
 
 func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f", float64(d)/float64(time.Millisecond))

@@ -76,7 +76,6 @@ func runCompare(ctx context.Context, o options, dir string) error {
 		}
 		targets = append(targets, n.target)
 	}
-	fmt.Print(compareHeader)
 	return compare(ctx, os.Stdout, o.rounds, workloads, targets...)
 }
 

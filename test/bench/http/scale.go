@@ -59,9 +59,14 @@ func atScale(ctx context.Context, out io.Writer, n *northbound) error {
 		return err
 	}
 	server, all, err := n.restarts(ctx)
+	if err != nil {
+		return err
+	}
+	heapLoaded, err := n.heap(ctx)
 	return errors.Join(err,
 		row("filling it, 64 clients", "%.0f creates/s, p99 %s ms", filling.rate, milliseconds(filling.p99)),
-		row("heap of the server per IP", "%.0f bytes", (heapFull-heapEmpty)/scale),
+		row("heap of the server per IP, just created", "%.0f bytes", (heapFull-heapEmpty)/scale),
+		row("heap of the server per IP, after a restart", "%.0f bytes", (heapLoaded-heapEmpty)/scale),
 		row("create, 1 client, empty", "p50 %s ms, p99 %s ms", milliseconds(empty.p50), milliseconds(empty.p99)),
 		row("create, 1 client, full", "p50 %s ms, p99 %s ms", milliseconds(full.p50), milliseconds(full.p99)),
 		row("create, full to empty", "%.2f times the p50", float64(full.p50)/float64(empty.p50)),
