@@ -38,9 +38,10 @@ var kinds = []*kind{
 	define(&kind{resource: "vpcs", singular: "vpc", shortNames: []string{"vpc"},
 		engine:  vpc.NewResource,
 		newList: func() runtime.Object { return &v1.VpcList{} },
-		strategy: func(t runtime.ObjectTyper, view func() storage.View) strategy {
+		strategy: func(t runtime.ObjectTyper, env environment) strategy {
 			s := vpc.NewStrategy(t)
-			s.View = view // for warnings about what other objects make of it
+			// For warnings about what other objects make of it.
+			s.View, s.External = env.view, env.config.ExternalGatewaySwitch
 			return s
 		},
 		status: func(t runtime.ObjectTyper) updateStrategy { return vpc.NewStatusStrategy(vpc.NewStrategy(t)) },
@@ -49,82 +50,82 @@ var kinds = []*kind{
 	define(&kind{resource: "subnets", singular: "subnet", shortNames: []string{"subnet"},
 		engine:   subnet.NewResource,
 		newList:  func() runtime.Object { return &v1.SubnetList{} },
-		strategy: func(t runtime.ObjectTyper, _ func() storage.View) strategy { return subnet.NewStrategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return subnet.NewStrategy(t) },
 		status:   func(t runtime.ObjectTyper) updateStrategy { return subnet.NewStatusStrategy(subnet.NewStrategy(t)) },
 		table:    subnet.Table,
 	}, subnet.SelectableFields),
 	define(&kind{resource: "ips", singular: "ip", shortNames: []string{"ip"},
 		engine:   ip.NewResource,
 		newList:  func() runtime.Object { return &v1.IPList{} },
-		strategy: func(t runtime.ObjectTyper, _ func() storage.View) strategy { return ip.NewStrategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return ip.NewStrategy(t) },
 		table:    ip.Table,
 	}, ip.SelectableFields),
 	define(&kind{resource: "vips", singular: "vip", shortNames: []string{"vip"},
 		engine:   vip.NewResource,
 		newList:  func() runtime.Object { return &v1.VipList{} },
-		strategy: func(t runtime.ObjectTyper, _ func() storage.View) strategy { return vip.NewStrategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return vip.NewStrategy(t) },
 		table:    vip.Table,
 	}, vip.SelectableFields),
 	define(&kind{resource: nb.ProviderNetworks, singular: "provider-network", shortNames: []string{"pn"},
 		engine:   providernetwork.NewResource,
 		newList:  func() runtime.Object { return &v1.ProviderNetworkList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return providernetwork.Shape.Strategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return providernetwork.Shape.Strategy(t) },
 		status:   func(t runtime.ObjectTyper) updateStrategy { return providernetwork.Shape.StatusStrategy(t) },
 		table:    providernetwork.Shape.Table,
 	}, providernetwork.Shape.SelectableFields),
 	define(&kind{resource: nb.Vlans, singular: "vlan", shortNames: []string{"vlan"},
 		engine:   vlan.NewResource,
 		newList:  func() runtime.Object { return &v1.VlanList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return vlan.Shape.Strategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return vlan.Shape.Strategy(t) },
 		status:   func(t runtime.ObjectTyper) updateStrategy { return vlan.Shape.StatusStrategy(t) },
 		table:    vlan.Shape.Table,
 	}, vlan.Shape.SelectableFields),
 	define(&kind{resource: nb.Chassis, singular: "chassis",
 		engine:   chassis.NewResource,
 		newList:  func() runtime.Object { return &v1.ChassisList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return chassis.Shape.Strategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return chassis.Shape.Strategy(t) },
 		status:   func(t runtime.ObjectTyper) updateStrategy { return chassis.Shape.StatusStrategy(t) },
 		table:    chassis.Shape.Table,
 	}, chassis.Shape.SelectableFields),
 	define(&kind{resource: ovneip.Resource, singular: "ovn-eip", shortNames: []string{"oeip"},
 		engine:   ovneip.NewResource,
 		newList:  func() runtime.Object { return &v1.OvnEipList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return ovneip.Shape.Strategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return ovneip.Shape.Strategy(t) },
 		status:   func(t runtime.ObjectTyper) updateStrategy { return ovneip.Shape.StatusStrategy(t) },
 		table:    ovneip.Shape.Table,
 	}, ovneip.Shape.SelectableFields),
 	define(&kind{resource: ovnnat.FipResource, singular: "ovn-fip", shortNames: []string{"ofip"},
 		engine:   ovnnat.NewFipResource,
 		newList:  func() runtime.Object { return &v1.OvnFipList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return ovnnat.Fip.Strategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return ovnnat.Fip.Strategy(t) },
 		status:   func(t runtime.ObjectTyper) updateStrategy { return ovnnat.Fip.StatusStrategy(t) },
 		table:    ovnnat.Fip.Table,
 	}, ovnnat.Fip.SelectableFields),
 	define(&kind{resource: ovnnat.SnatResource, singular: "ovn-snat-rule", shortNames: []string{"osnat"},
 		engine:   ovnnat.NewSnatResource,
 		newList:  func() runtime.Object { return &v1.OvnSnatRuleList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return ovnnat.Snat.Strategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return ovnnat.Snat.Strategy(t) },
 		status:   func(t runtime.ObjectTyper) updateStrategy { return ovnnat.Snat.StatusStrategy(t) },
 		table:    ovnnat.Snat.Table,
 	}, ovnnat.Snat.SelectableFields),
 	define(&kind{resource: ovnnat.DnatResource, singular: "ovn-dnat-rule", shortNames: []string{"odnat"},
 		engine:   ovnnat.NewDnatResource,
 		newList:  func() runtime.Object { return &v1.OvnDnatRuleList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return ovnnat.Dnat.Strategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return ovnnat.Dnat.Strategy(t) },
 		status:   func(t runtime.ObjectTyper) updateStrategy { return ovnnat.Dnat.StatusStrategy(t) },
 		table:    ovnnat.Dnat.Table,
 	}, ovnnat.Dnat.SelectableFields),
 	define(&kind{resource: switchlbrule.Resource, singular: "switch-lb-rule", shortNames: []string{"slr"},
 		engine:   switchlbrule.NewResource,
 		newList:  func() runtime.Object { return &v1.SwitchLBRuleList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return switchlbrule.Shape.Strategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return switchlbrule.Shape.Strategy(t) },
 		status:   func(t runtime.ObjectTyper) updateStrategy { return switchlbrule.Shape.StatusStrategy(t) },
 		table:    switchlbrule.Shape.Table,
 	}, switchlbrule.Shape.SelectableFields),
 	define(&kind{resource: vpcdns.Resource, singular: "vpc-dns", shortNames: []string{"vpc-dns"},
 		engine:   vpcdns.NewResource,
 		newList:  func() runtime.Object { return &v1.VpcDnsList{} },
-		strategy: func(t runtime.ObjectTyper) strategy { return vpcdns.Shape.Strategy(t) },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return vpcdns.Shape.Strategy(t) },
 		status:   func(t runtime.ObjectTyper) updateStrategy { return vpcdns.Shape.StatusStrategy(t) },
 		table:    vpcdns.Shape.Table,
 	}, vpcdns.Shape.SelectableFields),
@@ -144,6 +145,12 @@ type updateStrategy interface {
 	rest.ResetFieldsStrategy
 }
 
+// environment is what strategies may know besides the objects of a request.
+type environment struct {
+	view   func() storage.View
+	config kubeovn.Config
+}
+
 // kind is one entry of the table.
 type kind struct {
 	resource   string // plural, as in URLs
@@ -152,7 +159,7 @@ type kind struct {
 
 	engine   func(kubeovn.Config) *storage.Resource
 	newList  func() runtime.Object
-	strategy func(t runtime.ObjectTyper, view func() storage.View) strategy
+	strategy func(t runtime.ObjectTyper, env environment) strategy
 	status   func(runtime.ObjectTyper) updateStrategy // nil: the kind has no status of its own
 	table    func(view func() storage.View) rest.TableConvertor
 
@@ -223,7 +230,7 @@ func engineResources(config kubeovn.Config) []*storage.Resource {
 func newStorage(getter generic.RESTOptionsGetter, engine *storage.Engine, config kubeovn.Config) (map[string]rest.Storage, error) {
 	served := map[string]rest.Storage{}
 	for _, k := range kinds {
-		main, err := newREST(k, getter, engine)
+		main, err := newREST(k, getter, engine, config)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", k.resource, err)
 		}

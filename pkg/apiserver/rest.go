@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -37,8 +38,8 @@ var (
 	_ rest.SingularNameProvider = (*REST)(nil)
 )
 
-func newREST(k *kind, getter generic.RESTOptionsGetter, engine *storage.Engine) (*REST, error) {
-	strategy := k.strategy(Scheme, engine.View)
+func newREST(k *kind, getter generic.RESTOptionsGetter, engine *storage.Engine, config kubeovn.Config) (*REST, error) {
+	strategy := k.strategy(Scheme, environment{engine.View, config})
 	attrs := func(obj runtime.Object) (labels.Set, fields.Set, error) {
 		o, ok := obj.(storage.Object)
 		if !ok {
