@@ -13,6 +13,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/eipsharing"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ovneip"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/reach"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/shape"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
@@ -121,8 +122,8 @@ func resolveSnat(v storage.View, r *v1.OvnSnatRule) (target, field.ErrorList) {
 	if v.Get(nb.Vpcs, s.Vpc) == nil {
 		return target{}, field.ErrorList{kubeovn.NotFound(vpcPath, "Vpc", s.Vpc)}
 	}
-	errs := within(v, s.Vpc, specPath.Child("v4IpCidr"), s.V4IPCidr)
-	errs = append(errs, within(v, s.Vpc, specPath.Child("v6IpCidr"), s.V6IPCidr)...)
+	errs := reach.Within(v, specPath.Child("v4IpCidr"), s.Vpc, s.V4IPCidr)
+	errs = append(errs, reach.Within(v, specPath.Child("v6IpCidr"), s.Vpc, s.V6IPCidr)...)
 	return target{vpc: s.Vpc, v4: s.V4IPCidr, v6: s.V6IPCidr, exact: true}, errs
 }
 

@@ -6,11 +6,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
-	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
-	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/prefix"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/reach"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/shape"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
@@ -114,28 +113,7 @@ func (e endpoint) addresses(v storage.View) (target, field.ErrorList) {
 	if v.Get(nb.Vpcs, e.vpc) == nil {
 		return target{}, field.ErrorList{kubeovn.NotFound(vpcPath, "Vpc", e.vpc)}
 	}
-	errs := within(v, e.vpc, specPath.Child("v4Ip"), e.v4)
-	errs = append(errs, within(v, e.vpc, specPath.Child("v6Ip"), e.v6)...)
+	errs := reach.Within(v, specPath.Child("v4Ip"), e.vpc, e.v4)
+	errs = append(errs, reach.Within(v, specPath.Child("v6Ip"), e.vpc, e.v6)...)
 	return target{vpc: e.vpc, v4: e.v4, v6: e.v6, exact: true}, errs
-}
-
-// within refuses an address or prefix that does not lie in a Subnet of a Vpc.
-func within(v storage.View, vpc string, path *field.Path, text string) field.ErrorList {
-	if text == "" {
-		return nil
-	}
-	a, err := ipam.ParseAddr(text)
-	bits := a.BitLen()
-	if err != nil {
-		p, err := ipam.ParsePrefix(text)
-		if err != nil {
-			return field.ErrorList{field.Invalid(path, text, err.Error())}
-		}
-		a, bits = p.Addr(), p.Bits()
-	}
-	found, holder := prefix.Holding(v, prefix.InVpc(vpc), a)
-	if _, ok := holder.(*v1.Subnet); !ok || bits < found.Bits() {
-		return field.ErrorList{field.Invalid(path, text, fmt.Sprintf("%s does not lie in a subnet of vpc %s", text, vpc))}
-	}
-	return nil
 }
