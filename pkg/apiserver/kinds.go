@@ -16,6 +16,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/chassis"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ip"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/natgateway"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ovneip"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ovnnat"
@@ -129,6 +130,41 @@ var kinds = []*kind{
 		status:   func(t runtime.ObjectTyper) updateStrategy { return vpcdns.Shape.StatusStrategy(t) },
 		table:    vpcdns.Shape.Table,
 	}, vpcdns.Shape.SelectableFields),
+	define(&kind{resource: natgateway.GatewayResource, singular: "vpc-nat-gateway", shortNames: []string{"vpc-nat-gw"},
+		engine:   natgateway.NewGatewayResource,
+		newList:  func() runtime.Object { return &v1.VpcNatGatewayList{} },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return natgateway.Gateway.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return natgateway.Gateway.StatusStrategy(t) },
+		table:    natgateway.Gateway.Table,
+	}, natgateway.Gateway.SelectableFields),
+	define(&kind{resource: natgateway.EIPResource, singular: "iptables-eip", shortNames: []string{"eip"},
+		engine:   natgateway.NewEIPResource,
+		newList:  func() runtime.Object { return &v1.IptablesEIPList{} },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return natgateway.EIP.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return natgateway.EIP.StatusStrategy(t) },
+		table:    natgateway.EIP.Table,
+	}, natgateway.EIP.SelectableFields),
+	define(&kind{resource: natgateway.FIPResource, singular: "iptables-fip-rule", shortNames: []string{"fip"},
+		engine:   natgateway.NewFIPResource,
+		newList:  func() runtime.Object { return &v1.IptablesFIPRuleList{} },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return natgateway.FIP.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return natgateway.FIP.StatusStrategy(t) },
+		table:    natgateway.FIP.Table,
+	}, natgateway.FIP.SelectableFields),
+	define(&kind{resource: natgateway.SnatResource, singular: "iptables-snat-rule", shortNames: []string{"snat"},
+		engine:   natgateway.NewSnatResource,
+		newList:  func() runtime.Object { return &v1.IptablesSnatRuleList{} },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return natgateway.Snat.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return natgateway.Snat.StatusStrategy(t) },
+		table:    natgateway.Snat.Table,
+	}, natgateway.Snat.SelectableFields),
+	define(&kind{resource: natgateway.DnatResource, singular: "iptables-dnat-rule", shortNames: []string{"dnat"},
+		engine:   natgateway.NewDnatResource,
+		newList:  func() runtime.Object { return &v1.IptablesDnatRuleList{} },
+		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return natgateway.Dnat.Strategy(t) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return natgateway.Dnat.StatusStrategy(t) },
+		table:    natgateway.Dnat.Table,
+	}, natgateway.Dnat.SelectableFields),
 }
 
 // strategy is what the registry asks a kind in the course of a request.
