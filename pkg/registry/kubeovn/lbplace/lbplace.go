@@ -6,6 +6,7 @@
 package lbplace
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -67,7 +68,7 @@ func placesOf(s *v1.Subnet) []string {
 	if s == nil {
 		return nil
 	}
-	return []string{s.Spec.Vpc, s.Spec.Provider, s.Spec.Vlan, s.Spec.CIDRBlock}
+	return []string{s.Spec.Vpc, s.Spec.Provider, s.Spec.Vlan, s.Spec.CIDRBlock, fmt.Sprint(s.Spec.LogicalGateway, s.Spec.U2OInterconnection)}
 }
 
 // AffectedByInterface names the rules of a kind that have an IP as back end when it comes or goes: for Affected of the kind IP, whose
