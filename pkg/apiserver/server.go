@@ -89,7 +89,7 @@ func (o *Options) openEngine(ctx context.Context, address string) (*storage.Engi
 		Group:     v1.GroupName,
 		Resources: engineResources(o.Network),
 		Tables:    nbTables,
-		Codec:     Codecs.LegacyCodec(v1.SchemeGroupVersion),
+		Codec:     documents{},
 		Drift:     storage.DriftMode(o.Northbound.Drift),
 		Metrics:   registerMetrics(),
 	})

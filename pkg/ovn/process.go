@@ -58,6 +58,7 @@ type process struct {
 	dir   string
 	env   []string
 	ready func(context.Context) error
+	nice  int // see setpriority(2)
 
 	mu      sync.Mutex
 	cmd     *exec.Cmd
@@ -84,6 +85,9 @@ func (p *process) start(ctx context.Context, s *spawner, died func(*process, err
 	if err := s.start(cmd); err != nil {
 		p.mu.Unlock()
 		return err
+	}
+	if p.nice != 0 {
+		_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, p.nice) // works without it, too
 	}
 	p.cmd, p.exited, p.wanted = cmd, exited, true
 	p.mu.Unlock()

@@ -62,9 +62,8 @@ type Options struct {
 }
 
 const (
-	maxBatch      = 128     // requests in one transaction
-	maxBatchBytes = 1 << 20 // of a transaction, beyond which no request is added
-	maxQueue      = 8192    // requests without an answer; more are refused
+	maxBatch = 128  // requests in one transaction
+	maxQueue = 8192 // requests without an answer; more are refused
 )
 
 // Engine stores objects of several kinds in one Northbound database. All methods are safe for concurrent use.

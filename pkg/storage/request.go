@@ -5,8 +5,6 @@ import (
 	"errors"
 	"sync/atomic"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
 )
 
@@ -30,10 +28,9 @@ type write struct {
 	verb    verb
 	res     *Resource
 	key     string
-	uuid    ovsdb.UUID  // create: of the carrier row
-	expect  uint64      // update, remove: the revision that the caller saw
-	obj     Object      // create, update: what to store; the planner works on a copy
-	now     metav1.Time // remove: the deletion timestamp of an object that must wait
+	uuid    ovsdb.UUID // create: of the carrier row
+	expect  uint64     // update, remove: the revision that the caller saw
+	obj     Object     // create, update: what to store; the planner works on a copy
 	expires int64
 
 	// Results, valid when the request has succeeded.

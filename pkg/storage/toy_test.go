@@ -2,7 +2,6 @@ package storage_test
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -192,11 +191,4 @@ func box(name, color string) *Box {
 
 func item(name, inBox string) *Item {
 	return &Item{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: ItemSpec{Box: inBox}}
-}
-
-// cloneTables lets a test monitor more than the toys need.
-func cloneTables(more map[string][]string) map[string][]string {
-	out := maps.Clone(toyTables)
-	maps.Copy(out, more)
-	return out
 }
