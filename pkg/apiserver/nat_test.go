@@ -26,7 +26,10 @@ var rulesOfTheGuide = []struct{ resource, object string }{
 	{"ovn-snat-rules", `{"kind":"OvnSnatRule","metadata":{"name":"subnet"},"spec":{"ovnEip":"snat","vpcSubnet":"vpc1-subnet1"}}`},
 	{"ovn-snat-rules", `{"kind":"OvnSnatRule","metadata":{"name":"snat01"},"spec":{"ovnEip":"snat","ipName":"vpc-1-busybox02.vpc1"}}`},
 	{"ovn-dnat-rules", `{"kind":"OvnDnatRule","metadata":{"name":"eip-dnat"},"spec":{"ovnEip":"snat","ipName":"vpc-1-busybox01.vpc1","protocol":"tcp","internalPort":"22","externalPort":"22"}}`},
-	{"switch-lb-rules", `{"kind":"SwitchLBRule","metadata":{"name":"web"},"spec":{"vip":"1.1.1.1","sessionAffinity":"ClientIP","namespace":"vpc1","endpoints":["192.168.0.2","192.168.0.4"],"ports":[{"name":"http","port":8888,"targetPort":80,"protocol":"TCP"}]}}`},
+	{"switch-lb-rules", `{"kind":"SwitchLBRule","metadata":{"name":"web"},"spec":{"vip":"1.1.1.1","sessionAffinity":"ClientIP","namespace":"vpc1","endpoints":["192.168.0.2","192.168.0.4","192.168.0.20"],"ports":[{"name":"http","port":8888,"targetPort":80,"protocol":"TCP"}]}}`},
+	{"vips", `{"kind":"Vip","metadata":{"name":"slr-01"},"spec":{"subnet":"vpc1-subnet1","type":"switch_lb_vip","v4ip":"192.168.0.100"}}`},
+	{"subnets", `{"kind":"Subnet","metadata":{"name":"vpc1-later"},"spec":{"vpc":"vpc1","cidrBlock":"192.168.1.0/24"}}`},
+	{"ips", `{"kind":"IP","metadata":{"name":"web.vpc1"},"spec":{"podName":"web","namespace":"vpc1","subnet":"vpc1-subnet1","v4IpAddress":"192.168.0.20"}}`},
 	{"vpc-dnses", `{"kind":"VpcDns","metadata":{"name":"dns"},"spec":{"vpc":"vpc1","subnet":"vpc1-subnet1"}}`},
 	{"subnets", `{"kind":"Subnet","metadata":{"name":"ovn-vpc-external-network"},"spec":{"protocol":"IPv4","provider":"ovn-vpc-external-network.kube-system","cidrBlock":"192.168.9.0/24","gateway":"192.168.9.1"}}`},
 	{"vpc-nat-gateways", `{"kind":"VpcNatGateway","metadata":{"name":"gw1"},"spec":{"vpc":"vpc1","subnet":"vpc1-subnet1","lanIp":"192.168.0.254"}}`},
@@ -77,9 +80,13 @@ snat 10.5.204.104 192.168.0.4`
 	for _, place := range []struct{ list, holder, want string }{
 		{"lr-lb-list", "vpc1", "eip-dnat tcp 10.5.204.104:22 192.168.0.2:22"},
 		{"ls-lb-list", "vpc1-subnet1", "eip-dnat tcp 10.5.204.104:22 192.168.0.2:22"},
-		{"ls-lb-list", "vpc1-subnet1", "slr-web-tcp tcp 1.1.1.1:8888 192.168.0.2:80,192.168.0.4:80"},
+		{"ls-lb-list", "vpc1-subnet1", "slr-web-tcp tcp 1.1.1.1:8888 192.168.0.2:80,192.168.0.4:80,192.168.0.20:80"},
+		{"ls-lb-list", "vpc1-later", "slr-web-tcp tcp 1.1.1.1:8888"},
+		{"ls-lb-list", "vpc1-later", "eip-dnat tcp 10.5.204.104:22"},
+		{"lsp-get-options", "vpc1-subnet1-vpc1", "arp_proxy=192.168.0.100"},
+		{"--bare", "--columns=ip_port_mappings find Load_Balancer name=slr-web-tcp", "192.168.0.20=web.vpc1:"},
 	} {
-		if list := strings.Join(strings.Fields(ovntest.Nbctl(t, s.NBAddress, place.list, place.holder)), " "); !strings.Contains(list, place.want) {
+		if list := strings.Join(strings.Fields(ovntest.Nbctl(t, s.NBAddress, append([]string{place.list}, strings.Fields(place.holder)...)...)), " "); !strings.Contains(list, place.want) {
 			t.Errorf("%s %s: %s, want %s", place.list, place.holder, list, place.want)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -14,7 +15,10 @@ func NewResource(kubeovn.Config) *storage.Resource {
 		References: references,
 		Index:      index,
 		Plan:       plan,
-		Rows:       rows,
+		Affected: func(v storage.View, old, ip *v1.IP) []storage.Ref {
+			return lbplace.AffectedByInterface(v, "switch-lb-rules", old, ip)
+		},
+		Rows: rows,
 	})
 }
 

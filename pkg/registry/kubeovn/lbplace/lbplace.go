@@ -27,6 +27,19 @@ func base(vpc string) string { return "load-balancer/" + vpc + "/" }
 // BackEndKey is the index key of an object with a back end in a Vpc.
 func BackEndKey(vpc string, a netip.Addr) string { return "back-end/" + vpc + "/" + ipam.Key(a) }
 
+// ProxyKey is the index key of an address in a Subnet that the router port answers for.
+func ProxyKey(subnet string, a netip.Addr) string { return "arp-proxy/" + subnet + "/" + a.String() }
+
+// Proxied are the addresses in a Subnet, sorted, that its router port answers for.
+func Proxied(v storage.View, subnet string) []string {
+	keys := "arp-proxy/" + subnet + "/"
+	var out []string
+	for key := range v.Scan(keys, strings.TrimSuffix(keys, "/")+"0") {
+		out = append(out, strings.TrimPrefix(key, keys))
+	}
+	return out
+}
+
 // InSwitches is the place of a load balancer in the switches of all Subnets of a Vpc that its router reaches.
 func InSwitches(v storage.View, vpc string) []storage.Parent {
 	var places []storage.Parent

@@ -5,6 +5,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/prefix"
 	"github.com/northbound-ovn/northbound/pkg/storage"
@@ -21,8 +22,10 @@ func NewResource(cfg kubeovn.Config) *storage.Resource {
 		Index:      index,
 		Plan:       k.plan,
 		Derive:     derive,
-		Affected:   affected,
-		Rows:       k.rows,
+		Affected: func(v storage.View, old, s *v1.Subnet) []storage.Ref {
+			return append(affected(v, old, s), lbplace.AffectedBySubnet(v, old, s)...)
+		},
+		Rows: k.rows,
 	})
 }
 

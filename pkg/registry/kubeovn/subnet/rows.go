@@ -3,10 +3,12 @@ package subnet
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -85,6 +87,10 @@ func logicalSwitch(s *v1.Subnet, net network) storage.Row {
 }
 
 func patchPort(v storage.View, s *v1.Subnet) storage.Row {
+	options := map[string]string{"router-port": nb.RouterPort(s.Spec.Vpc, s.Name)}
+	if proxied := lbplace.Proxied(v, s.Name); len(proxied) > 0 {
+		options["arp_proxy"] = strings.Join(proxied, " ") // the router's MAC answers for load balancers in the Subnet
+	}
 	return storage.Row{
 		Table: nb.LogicalSwitchPort,
 		Key:   nb.PatchPortKey,
@@ -92,7 +98,7 @@ func patchPort(v storage.View, s *v1.Subnet) storage.Row {
 			"name":         ovsdb.String(nb.PatchPort(s.Name, s.Spec.Vpc)),
 			"type":         ovsdb.String("router"),
 			"addresses":    ovsdb.Strings("router"),
-			"options":      ovsdb.Map(map[string]string{"router-port": nb.RouterPort(s.Spec.Vpc, s.Name)}),
+			"options":      ovsdb.Map(options),
 			"external_ids": nb.ExternalIDs(nil),
 		},
 		Parents: nb.InSwitch(v, s.Name, "ports"),

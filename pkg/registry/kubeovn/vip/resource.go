@@ -7,6 +7,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -17,6 +18,7 @@ func NewResource(kubeovn.Config) *storage.Resource {
 		Index:      index,
 		Plan:       plan,
 		Derive:     derive,
+		Affected:   affected,
 		Rows:       rows,
 	})
 }
@@ -32,12 +34,31 @@ func references(vip *v1.Vip) []storage.Ref {
 	return refs
 }
 
+// affected is the Subnet whose router port answers for a load balancer that comes or goes.
+func affected(_ storage.View, old, vip *v1.Vip) []storage.Ref {
+	if old != nil && vip != nil {
+		return nil
+	}
+	if vip == nil {
+		vip = old
+	}
+	if vip.Spec.Type != v1.VipSwitchLB {
+		return nil
+	}
+	return []storage.Ref{{Resource: "subnets", Name: vip.Spec.Subnet}}
+}
+
 func index(vip *v1.Vip) []string {
 	mac := vip.Status.Mac
 	if vip.Spec.Type == v1.VipSwitchLB {
 		mac = "" // the router's, which any number of Vips answer with
 	}
 	keys := address.Keys(vip.Spec.Subnet, assigned(vip), mac)
+	if vip.Spec.Type == v1.VipSwitchLB {
+		for _, a := range assigned(vip).All() {
+			keys = append(keys, lbplace.ProxyKey(vip.Spec.Subnet, a))
+		}
+	}
 	for _, p := range ports(vip) {
 		keys = append(keys, address.PortKey(p.name))
 	}
