@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/warning"
@@ -20,27 +19,9 @@ func (s *store) Delete(ctx context.Context, key string, out runtime.Object, prec
 	if err != nil {
 		return err
 	}
-	now, err := s.snapshot()
-	if err != nil {
-		return err
-	}
-	for current := false; ; {
-		done, err := s.tryDelete(ctx, now.get(key), key, out, preconditions, validate, opts, current)
-		if done {
-			return err
-		}
-		if cause := context.Cause(ctx); cause != nil {
-			return apierrors.NewTimeoutError(cause.Error(), 1)
-		}
-		fresh, readErr := s.latest(ctx)
-		if readErr != nil {
-			return readErr
-		}
-		if err != nil && fresh.get(key) == now.get(key) {
-			return err
-		}
-		now, current = fresh, true
-	}
+	return s.decide(ctx, key, func(e *entry, current bool) (bool, error) {
+		return s.tryDelete(ctx, e, key, out, preconditions, validate, opts, current)
+	})
 }
 
 func (s *store) tryDelete(ctx context.Context, e *entry, key string, out runtime.Object, preconditions *storage.Preconditions,

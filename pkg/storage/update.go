@@ -20,19 +20,26 @@ func (s *store) GuaranteedUpdate(ctx context.Context, key string, destination ru
 	if err != nil {
 		return err
 	}
+	return s.decide(ctx, key, func(e *entry, current bool) (bool, error) {
+		return s.tryUpdate(ctx, e, key, destination, ignoreNotFound, preconditions, tryUpdate, current)
+	})
+}
+
+// decide makes attempts on versions of an object until a verdict stands: first on the version at hand, which may be old, then
+// on the latest. An attempt that is not done met a version that is not current, or reached a verdict that holds only if it is.
+func (s *store) decide(ctx context.Context, key string, attempt func(e *entry, current bool) (done bool, err error)) error {
 	now, err := s.snapshot()
 	if err != nil {
 		return err
 	}
-	for current := false; ; {
-		done, err := s.tryUpdate(ctx, now.get(key), key, destination, ignoreNotFound, preconditions, tryUpdate, current)
+	for current := false; ; current = true {
+		done, err := attempt(now.get(key), current)
 		if done {
 			return err
 		}
 		if cause := context.Cause(ctx); cause != nil {
 			return apierrors.NewTimeoutError(cause.Error(), 1)
 		}
-		// Refused on what may be old, or overtaken: decide again on what is there now.
 		fresh, readErr := s.latest(ctx)
 		if readErr != nil {
 			return readErr
@@ -40,7 +47,7 @@ func (s *store) GuaranteedUpdate(ctx context.Context, key string, destination ru
 		if err != nil && fresh.get(key) == now.get(key) {
 			return err // the same object: the refusal stands
 		}
-		now, current = fresh, true
+		now = fresh
 	}
 }
 

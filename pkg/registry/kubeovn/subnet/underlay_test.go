@@ -62,7 +62,9 @@ Logical_Switch_Port localnet
 func TestAnInterconnectedUnderlayHasAnAddressOfTheRouter(t *testing.T) {
 	w := newWorld(t)
 	w.MustCreate(newSubnet("overlay", "v", "10.0.1.0/24"),
-		newSubnet("phys", "v", "10.5.0.0/24", func(s *spec) { s.Vlan, s.U2OInterconnection, s.Gateway, s.Vips = "vlan204", true, "10.5.0.254", []string{"10.5.0.1"} }))
+		newSubnet("phys", "v", "10.5.0.0/24", func(s *spec) {
+			s.Vlan, s.U2OInterconnection, s.Gateway, s.Vips = "vlan204", true, "10.5.0.254", []string{"10.5.0.1"}
+		}))
 	stored, _ := storage.Get[*v1.Subnet](w, "subnets", "phys")
 	if got := stored.Status; got.U2OInterconnectionIP != "10.5.0.2" || got.U2OInterconnectionMAC != nb.RouterMAC(stored) || got.U2OInterconnectionVPC != "v" {
 		t.Errorf("status: %q %q %q", got.U2OInterconnectionIP, got.U2OInterconnectionMAC, got.U2OInterconnectionVPC)
