@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -17,8 +18,11 @@ import (
 // a port grows with the ports of its switch.
 const switches = 100
 
-// newNorthbound is the engine on a Northbound database of its own, as an installation has it: clustered, with one member,
-// which syncs every transaction to disk.
+// database is the kind of Northbound database: clustered (of one member, the embedded default) or standalone. Both sync every
+// transaction to disk; a clustered one executes each of them twice, once to propose and once to apply it.
+var database = flag.String("database", "clustered", "clustered or standalone")
+
+// newNorthbound is the engine on a Northbound database of its own.
 func newNorthbound(b *testing.B) *backend {
 	return newEngine(b, nil, storage.NewResource("pods", "Pod", newObject, storage.Kind[*example.Pod]{}))
 }
@@ -74,7 +78,7 @@ func newEngine(b *testing.B, tables map[string][]string, resources ...*storage.R
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = os.RemoveAll(dir) })
-	central, err := ovn.Start(b.Context(), ovn.Config{Dir: dir, Clustered: true})
+	central, err := ovn.Start(b.Context(), ovn.Config{Dir: dir, Clustered: *database == "clustered"})
 	if err != nil {
 		b.Fatal(err)
 	}
