@@ -18,7 +18,7 @@ var PublicPaths = []string{"/healthz", "/livez", "/readyz", "/readyz/nb"}
 // NewAuthenticator knows users by client certificates of ca (common name and organizations are user and groups) and,
 // when tokenFile is not empty, by the bearer tokens of that file: CSV lines "token,user,uid[,\"group1,group2\"]".
 func NewAuthenticator(ca dynamiccertificates.CAContentProvider, tokenFile string) (authenticator.Request, error) {
-	methods := []authenticator.Request{x509.NewDynamic(ca.VerifyOptions, x509.CommonNameUserConversion)}
+	methods := []authenticator.Request{rememberCertificates(x509.NewDynamic(ca.VerifyOptions, x509.CommonNameUserConversion))}
 	if tokenFile != "" {
 		tokens, err := tokenfile.NewCSV(tokenFile)
 		if err != nil {
