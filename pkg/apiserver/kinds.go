@@ -45,14 +45,14 @@ var kinds = []*kind{
 			s.View, s.External = env.view, env.config.ExternalGatewaySwitch
 			return s
 		},
-		status: func(t runtime.ObjectTyper) updateStrategy { return vpc.NewStatusStrategy(vpc.NewStrategy(t)) },
+		status: func(t runtime.ObjectTyper) updateStrategy { return kubeovn.NewStatusStrategy(t) },
 		table:  vpc.Table,
 	}, vpc.SelectableFields),
 	define(&kind{resource: "subnets", singular: "subnet", shortNames: []string{"subnet"},
 		engine:   subnet.NewResource,
 		newList:  func() runtime.Object { return &v1.SubnetList{} },
 		strategy: func(t runtime.ObjectTyper, _ environment) strategy { return subnet.NewStrategy(t) },
-		status:   func(t runtime.ObjectTyper) updateStrategy { return subnet.NewStatusStrategy(subnet.NewStrategy(t)) },
+		status:   func(t runtime.ObjectTyper) updateStrategy { return kubeovn.NewStatusStrategy(t) },
 		table:    subnet.Table,
 	}, subnet.SelectableFields),
 	define(&kind{resource: "ips", singular: "ip", shortNames: []string{"ip"},

@@ -13,13 +13,16 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
-// Shape is what a kind says about its objects without looking at others. T is the pointer to a struct with the fields Spec and
-// Status. Functions may be nil.
+// Shape is what a kind says about its objects without looking at others. T is the pointer to a struct with the field Spec and,
+// unless the kind has no status, Status. Functions may be nil.
 type Shape[T storage.Object] struct {
+	Keep     func(obj, old T)                 // of updates, before Complete: what the server wrote stays when a client leaves it out
 	Complete func(obj T)                      // writes out defaults; what cannot be read stays for Check to name
 	Check    func(obj T) field.ErrorList      // of every write
 	Update   func(obj, old T) field.ErrorList // of updates, besides Check
 	Warnings func(obj, old T) []string        // of what is new or changed; old is zero when the object is new
+
+	Unconditional bool // a PUT without a resource version overwrites
 }
 
 // ShapeStrategy is the strategy of the main resource of a kind: the status is the server's, and the generation counts changes of
@@ -43,7 +46,9 @@ var (
 
 // PrepareForCreate implements rest.RESTCreateStrategy.
 func (s ShapeStrategy[T]) PrepareForCreate(_ context.Context, obj runtime.Object) {
-	part(obj, "Status").SetZero()
+	if status := part(obj, "Status"); status.IsValid() {
+		status.SetZero()
+	}
 	obj.(T).SetGeneration(1)
 	s.complete(obj)
 }
@@ -67,7 +72,12 @@ func (s ShapeStrategy[T]) WarningsOnCreate(_ context.Context, obj runtime.Object
 
 // PrepareForUpdate implements rest.RESTUpdateStrategy.
 func (s ShapeStrategy[T]) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
-	part(obj, "Status").Set(part(old, "Status"))
+	if status := part(obj, "Status"); status.IsValid() {
+		status.Set(part(old, "Status"))
+	}
+	if s.shape.Keep != nil {
+		s.shape.Keep(obj.(T), old.(T))
+	}
 	s.complete(obj)
 	generation := old.(T).GetGeneration()
 	if !apiequality.Semantic.DeepEqual(part(obj, "Spec").Interface(), part(old, "Spec").Interface()) {
@@ -83,6 +93,11 @@ func (s ShapeStrategy[T]) ValidateUpdate(ctx context.Context, obj, old runtime.O
 		errs = append(errs, s.shape.Update(obj.(T), old.(T))...)
 	}
 	return errs
+}
+
+// AllowUnconditionalUpdate implements rest.RESTUpdateStrategy.
+func (s ShapeStrategy[T]) AllowUnconditionalUpdate(context.Context) bool {
+	return s.shape.Unconditional
 }
 
 // WarningsOnUpdate implements rest.RESTUpdateStrategy.
@@ -104,6 +119,11 @@ type StatusStrategy struct {
 	Strategy
 	// Check says what is wrong with a status; optional.
 	Check func(obj runtime.Object) field.ErrorList
+}
+
+// NewStatusStrategy returns the strategy of a status that is the server's: what is sent as status is planned and derived anew.
+func NewStatusStrategy(typer runtime.ObjectTyper) StatusStrategy {
+	return StatusStrategy{Strategy: NewStrategy(typer)}
 }
 
 var (
@@ -140,7 +160,7 @@ func (StatusStrategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
 	return ResetFields("spec", "metadata")
 }
 
-// part is the field of an API object with a name.
+// part is the field of an API object with a name; invalid when there is none.
 func part(obj runtime.Object, name string) reflect.Value {
 	return reflect.ValueOf(obj).Elem().FieldByName(name)
 }

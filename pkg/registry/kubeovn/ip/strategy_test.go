@@ -138,6 +138,15 @@ func TestANameThatNoPodLooksForIsWarnedOf(t *testing.T) {
 	}
 }
 
+func TestAPUTWithoutAResourceVersionOverwrites(t *testing.T) {
+	if !strategy.AllowUnconditionalUpdate(t.Context()) {
+		t.Error("refused")
+	}
+	if fields := strategy.GetResetFields(); fields != nil {
+		t.Errorf("got %v, though an IP has no status", fields)
+	}
+}
+
 func TestTable(t *testing.T) {
 	got, err := Table(nil).ConvertToTable(t.Context(), &v1.IPList{Items: []v1.IP{*granted()}}, nil)
 	if err != nil {

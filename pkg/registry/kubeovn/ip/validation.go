@@ -6,13 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	apivalidation "k8s.io/apimachinery/pkg/api/validation"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
-	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/shape"
 )
 
 var specPath = field.NewPath("spec")
@@ -21,20 +19,15 @@ var specPath = field.NewPath("spec")
 const maxContainerID = 253
 
 func validate(ip *v1.IP) field.ErrorList {
-	var errs field.ErrorList
-	for _, m := range apivalidation.NameIsDNSSubdomain(ip.Name, false) {
-		errs = append(errs, field.Invalid(field.NewPath("metadata", "name"), ip.Name, m))
-	}
+	errs := shape.OwnName(ip.Name)
 	spec := &ip.Spec
 	if spec.Subnet == "" {
 		errs = append(errs, field.Required(specPath.Child("subnet"), "subnet parameter cannot be empty"))
 	}
-	errs = append(errs, validateName(specPath.Child("podName"), spec.PodName)...)
-	errs = append(errs, validateName(specPath.Child("nodeName"), spec.NodeName)...)
+	errs = append(errs, shape.OptionalName(specPath.Child("podName"), spec.PodName)...)
+	errs = append(errs, shape.OptionalName(specPath.Child("nodeName"), spec.NodeName)...)
 	if spec.Namespace != "" {
-		for _, m := range validation.IsDNS1123Label(spec.Namespace) {
-			errs = append(errs, field.Invalid(specPath.Child("namespace"), spec.Namespace, m))
-		}
+		errs = append(errs, shape.Namespace(specPath.Child("namespace"), spec.Namespace)...)
 	} else if spec.PodName != "" {
 		errs = append(errs, field.Required(specPath.Child("namespace"), "the namespace of the pod"))
 	}
@@ -48,24 +41,10 @@ func validate(ip *v1.IP) field.ErrorList {
 	}
 	_, addressErrs := requested(spec)
 	errs = append(errs, addressErrs...)
-	if spec.MacAddress != "" {
-		if err := address.CheckMAC(spec.MacAddress); err != nil {
-			errs = append(errs, field.Invalid(specPath.Child("macAddress"), spec.MacAddress, err.Error()))
-		}
-	}
+	errs = append(errs, shape.MAC(specPath.Child("macAddress"), spec.MacAddress)...)
 	errs = append(errs, validateVips(spec)...)
 	if len(spec.SecurityGroups) > 0 {
 		errs = append(errs, field.Forbidden(specPath.Child("securityGroups"), "this server has no security groups"))
-	}
-	return errs
-}
-
-func validateName(path *field.Path, name string) field.ErrorList {
-	var errs field.ErrorList
-	if name != "" {
-		for _, m := range validation.IsDNS1123Subdomain(name) {
-			errs = append(errs, field.Invalid(path, name, m))
-		}
 	}
 	return errs
 }
@@ -120,10 +99,10 @@ func requested(spec *v1.IPSpec) (ipam.Addrs, field.ErrorList) {
 	return addrs, errs
 }
 
-// validateUpdate refuses changes of what is granted once. A pod, its namespace and its type may be set on an IP that was
+// validateUpdate refuses changes of what is granted once, besides what validate says. A pod, its namespace and its type may be set on an IP that was
 // reserved without them.
 func validateUpdate(ip, old *v1.IP) field.ErrorList {
-	errs := validate(ip)
+	var errs field.ErrorList
 	refuse := func(name, text string, same bool) {
 		if !same {
 			errs = append(errs, field.Forbidden(specPath.Child(name), fmt.Sprintf("ip %s %s can not change", ip.Name, text)))

@@ -51,19 +51,12 @@ func validateEIP(e *v1.IptablesEIP) field.ErrorList {
 	errs = append(errs, shape.OptionalName(externalPath, s.ExternalSubnet)...)
 	_, problems := requested(s)
 	errs = append(errs, problems...)
-	if s.MacAddress != "" {
-		if err := address.CheckMAC(s.MacAddress); err != nil {
-			errs = append(errs, field.Invalid(specPath.Child("macAddress"), s.MacAddress, err.Error()))
-		}
-	}
-	return errs
+	return append(errs, shape.MAC(specPath.Child("macAddress"), s.MacAddress)...)
 }
 
 // requested are the addresses that a spec names: of a stored object, those that it has.
 func requested(s *v1.IptablesEIPSpec) (ipam.Addrs, field.ErrorList) {
-	v4, errs := shape.Address(specPath.Child("v4ip"), s.V4ip, true)
-	v6, more := shape.Address(specPath.Child("v6ip"), s.V6ip, false)
-	return ipam.Addrs{V4: v4, V6: v6}, append(errs, more...)
+	return shape.Addresses(specPath.Child("v4ip"), s.V4ip, specPath.Child("v6ip"), s.V6ip)
 }
 
 // validateEIPUpdate refuses changes of what is assigned once; what a client leaves out stays.

@@ -8,7 +8,6 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
-	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/shape"
 )
 
@@ -57,19 +56,12 @@ func validate(e *v1.OvnEip) field.ErrorList {
 	}
 	_, problems := requested(spec)
 	errs = append(errs, problems...)
-	if spec.MacAddress != "" {
-		if err := address.CheckMAC(spec.MacAddress); err != nil {
-			errs = append(errs, field.Invalid(specPath.Child("macAddress"), spec.MacAddress, err.Error()))
-		}
-	}
-	return errs
+	return append(errs, shape.MAC(specPath.Child("macAddress"), spec.MacAddress)...)
 }
 
 // requested returns the addresses that a spec names.
 func requested(spec *v1.OvnEipSpec) (ipam.Addrs, field.ErrorList) {
-	v4, errs := shape.Address(specPath.Child("v4Ip"), spec.V4IP, true)
-	v6, more := shape.Address(specPath.Child("v6Ip"), spec.V6IP, false)
-	return ipam.Addrs{V4: v4, V6: v6}, append(errs, more...)
+	return shape.Addresses(specPath.Child("v4Ip"), spec.V4IP, specPath.Child("v6Ip"), spec.V6IP)
 }
 
 // validateUpdate refuses changes of what is assigned once. A field of spec that was empty may be given the value that was

@@ -3,7 +3,6 @@
 package shape
 
 import (
-	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -37,22 +36,21 @@ func (k *Kind[T]) Strategy(typer runtime.ObjectTyper) kubeovn.ShapeStrategy[T] {
 
 // StatusStrategy returns the strategy of the status subresource. What is sent as status is planned and derived anew.
 func (k *Kind[T]) StatusStrategy(typer runtime.ObjectTyper) kubeovn.StatusStrategy {
-	return kubeovn.StatusStrategy{Strategy: kubeovn.NewStrategy(typer)}
+	return kubeovn.NewStatusStrategy(typer)
 }
 
 // SelectableFields are the fields by which lists and watches of the kind may select.
-func (k *Kind[T]) SelectableFields(obj T) fields.Set {
+func (k *Kind[T]) SelectableFields(obj T) fields.Set { return SelectableFields(k.Name, obj) }
+
+// SelectableFields are the fields by which lists and watches of a kind, given by its Go name, may select.
+func SelectableFields(kind string, obj storage.Object) fields.Set {
 	set := fields.Set{metav1.ObjectNameField: obj.GetName()}
-	for _, f := range v1.SelectableFields(k.Name) {
+	for _, f := range v1.SelectableFields(kind) {
 		set[f.Label] = f.Value(obj)
 	}
 	return set
 }
 
 func (k *Kind[T]) validate(obj T) field.ErrorList {
-	var errs field.ErrorList
-	for _, problem := range apivalidation.NameIsDNSSubdomain(obj.GetName(), false) {
-		errs = append(errs, field.Invalid(field.NewPath("metadata", "name"), obj.GetName(), problem))
-	}
-	return append(errs, k.Validate(obj)...)
+	return append(OwnName(obj.GetName()), k.Validate(obj)...)
 }

@@ -13,20 +13,37 @@ import (
 )
 
 // Table returns the printer of kubectl get. It needs no other object.
-func (k *Kind[T]) Table(func() storage.View) rest.TableConvertor { return table[T]{k} }
+func (k *Kind[T]) Table(func() storage.View) rest.TableConvertor {
+	return NewTable(nil, k.Columns, func(_ storage.View, obj T, name, age string) []any { return k.Cells(obj, name, age) })
+}
 
-type table[T storage.Object] struct{ kind *Kind[T] }
+// NewTable returns a printer with cells of its own. All rows of a table are of one snapshot, which is nil without a view; age is the
+// time since the creation.
+func NewTable[T storage.Object](view func() storage.View, columns []metav1.TableColumnDefinition,
+	cells func(v storage.View, obj T, name, age string) []any) rest.TableConvertor {
+	return table[T]{view, columns, cells}
+}
+
+type table[T storage.Object] struct {
+	view    func() storage.View
+	columns []metav1.TableColumnDefinition
+	cells   func(v storage.View, obj T, name, age string) []any
+}
 
 // ConvertToTable implements rest.TableConvertor.
 func (t table[T]) ConvertToTable(_ context.Context, obj, options runtime.Object) (*metav1.Table, error) {
 	out := &metav1.Table{}
 	if o, ok := options.(*metav1.TableOptions); !ok || !o.NoHeaders {
-		out.ColumnDefinitions = t.kind.Columns
+		out.ColumnDefinitions = t.columns
 	}
 	kubeovn.CopyListMeta(obj, out)
+	var v storage.View
+	if t.view != nil {
+		v = t.view()
+	}
 	var err error
 	out.Rows, err = metatable.MetaToTableRow(obj, func(obj runtime.Object, _ metav1.Object, name, age string) ([]any, error) {
-		return t.kind.Cells(obj.(T), name, age), nil
+		return t.cells(v, obj.(T), name, age), nil
 	})
 	return out, err
 }

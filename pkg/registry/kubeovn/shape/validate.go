@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
 )
 
 // ObjectName holds a required name of another object to the form of such names; what says what is named.
@@ -27,6 +28,15 @@ func OptionalName(path *field.Path, name string) field.ErrorList {
 	if name == "" {
 		return nil
 	}
+	return dnsSubdomain(path, name)
+}
+
+// OwnName holds the name of an object to the form of such names.
+func OwnName(name string) field.ErrorList {
+	return dnsSubdomain(field.NewPath("metadata", "name"), name)
+}
+
+func dnsSubdomain(path *field.Path, name string) field.ErrorList {
 	var errs field.ErrorList
 	for _, problem := range apivalidation.NameIsDNSSubdomain(name, false) {
 		errs = append(errs, field.Invalid(path, name, problem))
@@ -68,6 +78,24 @@ func Address(path *field.Path, text string, v4 bool) (netip.Addr, field.ErrorLis
 		return netip.Addr{}, field.ErrorList{otherFamily(path, text)}
 	}
 	return a, nil
+}
+
+// Addresses reads an address of each family; empty strings are invalid addresses.
+func Addresses(v4Path *field.Path, v4 string, v6Path *field.Path, v6 string) (ipam.Addrs, field.ErrorList) {
+	a4, errs := Address(v4Path, v4, true)
+	a6, more := Address(v6Path, v6, false)
+	return ipam.Addrs{V4: a4, V6: a6}, append(errs, more...)
+}
+
+// MAC holds a MAC, which may be empty, to the form of one of a network interface.
+func MAC(path *field.Path, text string) field.ErrorList {
+	if text == "" {
+		return nil
+	}
+	if err := address.CheckMAC(text); err != nil {
+		return field.ErrorList{field.Invalid(path, text, err.Error())}
+	}
+	return nil
 }
 
 // Prefix reads a prefix of a family, IPv4 or not; an address stands for its host prefix, the empty string for the invalid one.

@@ -3,6 +3,7 @@ package shape_test
 import (
 	"testing"
 
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/shape"
@@ -20,6 +21,11 @@ func TestFields(t *testing.T) {
 		{"a name", shape.ObjectName(path, "a.b", "what"), ""},
 		{"no name", shape.ObjectName(path, "", "what"), "f: Required value: what"},
 		{"a name that need not be", shape.OptionalName(path, ""), ""},
+		{"an object's own name", shape.OwnName("a.b"), ""},
+		{"an object without a name", shape.OwnName("")[:1], `metadata.name: Invalid value: "": ` + apivalidation.NameIsDNSSubdomain("", false)[0]},
+		{"a MAC", shape.MAC(path, "00:00:00:AB:CD:EF"), ""},
+		{"no MAC", shape.MAC(path, ""), ""},
+		{"a multicast MAC", shape.MAC(path, "01:00:00:00:00:01"), `f: Invalid value: "01:00:00:00:00:01": 01:00:00:00:00:01 is a multicast address: the lowest bit of the first octet must be 0`},
 		{"a namespace", shape.Namespace(path, "ns"), ""},
 		{"a port", shape.Port(path, "65535"), ""},
 		{"no port", shape.Port(path, ""), `f: Required value: a port, as "8080"`},

@@ -1,16 +1,14 @@
 package subnet
 
 import (
-	"context"
 	"math/big"
 
-	metatable "k8s.io/apimachinery/pkg/api/meta/table"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/shape"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -33,31 +31,14 @@ var columns = []metav1.TableColumnDefinition{
 	{Name: "U2OInterconnectionIP", Type: "string", Description: "The router's address in an interconnected underlay."},
 }
 
-type table struct{ view func() storage.View }
-
 // Table returns the columns of kubectl get. Numbers of addresses are counted in the snapshot that view returns, so that they
 // are newer than the status; without a view they are the status.
-func Table(view func() storage.View) rest.TableConvertor { return table{view} }
+func Table(view func() storage.View) rest.TableConvertor { return shape.NewTable(view, columns, cells) }
 
-// ConvertToTable implements rest.TableConvertor.
-func (c table) ConvertToTable(_ context.Context, obj, options runtime.Object) (*metav1.Table, error) {
-	t := &metav1.Table{}
-	if o, ok := options.(*metav1.TableOptions); !ok || !o.NoHeaders {
-		t.ColumnDefinitions = columns
-	}
-	kubeovn.CopyListMeta(obj, t)
-	var v storage.View
-	if c.view != nil {
-		v = c.view()
-	}
-	var err error
-	t.Rows, err = metatable.MetaToTableRow(obj, func(obj runtime.Object, _ metav1.Object, name, _ string) ([]any, error) {
-		s := obj.(*v1.Subnet)
-		spec := &s.Spec
-		return append(append([]any{name, spec.Provider, spec.Vpc, spec.Vlan, string(spec.Protocol), spec.CIDRBlock, spec.Private, spec.NatOutgoing,
-			spec.Default, string(spec.GatewayType)}, counts(v, s)...), kubeovn.ListCell(spec.ExcludeIps), s.Status.U2OInterconnectionIP), nil
-	})
-	return t, err
+func cells(v storage.View, s *v1.Subnet, name, _ string) []any {
+	spec := &s.Spec
+	return append(append([]any{name, spec.Provider, spec.Vpc, spec.Vlan, string(spec.Protocol), spec.CIDRBlock, spec.Private, spec.NatOutgoing,
+		spec.Default, string(spec.GatewayType)}, counts(v, s)...), kubeovn.ListCell(spec.ExcludeIps), s.Status.U2OInterconnectionIP)
 }
 
 // counts are the four columns of numbers.

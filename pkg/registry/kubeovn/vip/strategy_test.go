@@ -111,6 +111,12 @@ func TestPrepareForCreate(t *testing.T) {
 	}
 }
 
+func TestAPUTWithoutAResourceVersionOverwrites(t *testing.T) {
+	if !strategy.AllowUnconditionalUpdate(t.Context()) {
+		t.Error("refused")
+	}
+}
+
 func TestTable(t *testing.T) {
 	v := assignedVip()
 	v.Spec.Namespace, v.Status.Type = "ns", v1.VipSwitchLB

@@ -6,22 +6,18 @@ import (
 	"slices"
 	"strings"
 
-	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
-	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/shape"
 )
 
 var specPath = field.NewPath("spec")
 
 func validate(vip *v1.Vip) field.ErrorList {
-	var errs field.ErrorList
-	for _, m := range apivalidation.NameIsDNSSubdomain(vip.Name, false) {
-		errs = append(errs, field.Invalid(field.NewPath("metadata", "name"), vip.Name, m))
-	}
+	errs := shape.OwnName(vip.Name)
 	spec := &vip.Spec
 	if spec.Subnet == "" {
 		errs = append(errs, field.Required(specPath.Child("subnet"), "subnet parameter cannot be empty"))
@@ -32,17 +28,11 @@ func validate(vip *v1.Vip) field.ErrorList {
 		errs = append(errs, field.NotSupported(specPath.Child("type"), spec.Type, []v1.VipType{v1.VipReserved, v1.VipSwitchLB, v1.VipKubeHostVM}))
 	}
 	if spec.Namespace != "" {
-		for _, m := range validation.IsDNS1123Label(spec.Namespace) {
-			errs = append(errs, field.Invalid(specPath.Child("namespace"), spec.Namespace, m))
-		}
+		errs = append(errs, shape.Namespace(specPath.Child("namespace"), spec.Namespace)...)
 	}
 	_, addressErrs := requested(spec)
 	errs = append(errs, addressErrs...)
-	if spec.MacAddress != "" {
-		if err := address.CheckMAC(spec.MacAddress); err != nil {
-			errs = append(errs, field.Invalid(specPath.Child("macAddress"), spec.MacAddress, err.Error()))
-		}
-	}
+	errs = append(errs, shape.MAC(specPath.Child("macAddress"), spec.MacAddress)...)
 	return append(errs, validateSelector(spec)...)
 }
 
@@ -76,37 +66,13 @@ func validateSelector(spec *v1.VipSpec) field.ErrorList {
 
 // requested returns the addresses that a spec names.
 func requested(spec *v1.VipSpec) (ipam.Addrs, field.ErrorList) {
-	var addrs ipam.Addrs
-	var errs field.ErrorList
-	for _, f := range [...]struct {
-		field, text string
-		v4          bool
-		addr        *netip.Addr
-	}{
-		{"v4ip", spec.V4ip, true, &addrs.V4},
-		{"v6ip", spec.V6ip, false, &addrs.V6},
-	} {
-		if f.text == "" {
-			continue
-		}
-		path := specPath.Child(f.field)
-		a, err := ipam.ParseAddr(f.text)
-		switch {
-		case err != nil:
-			errs = append(errs, field.Invalid(path, f.text, fmt.Sprintf("%s is not a valid ip: %v", f.text, err)))
-		case a.Is4() != f.v4:
-			errs = append(errs, field.Invalid(path, f.text, "is of the other address family"))
-		default:
-			*f.addr = a
-		}
-	}
-	return addrs, errs
+	return shape.Addresses(specPath.Child("v4ip"), spec.V4ip, specPath.Child("v6ip"), spec.V6ip)
 }
 
 // validateUpdate refuses changes of what is assigned once. A field of spec that was empty may be given the value that was
 // assigned, as clients of Kube-OVN do that write back what they read, and may be left out again.
 func validateUpdate(vip, old *v1.Vip) field.ErrorList {
-	errs := validate(vip)
+	var errs field.ErrorList
 	refuse := func(name, text string, same bool) {
 		if !same {
 			errs = append(errs, field.Forbidden(specPath.Child(name), fmt.Sprintf("not support change %s of vip", text)))

@@ -1,15 +1,12 @@
 package vpc
 
 import (
-	"context"
-
-	metatable "k8s.io/apimachinery/pkg/api/meta/table"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/shape"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -25,25 +22,13 @@ var columns = []metav1.TableColumnDefinition{
 	{Name: "Age", Type: "string", Description: "Time since the creation."},
 }
 
-type table struct{}
-
 // Table returns the columns of kubectl get. Nothing in them is newer than the object, so that the snapshot is not needed.
-func Table(func() storage.View) rest.TableConvertor { return table{} }
+func Table(func() storage.View) rest.TableConvertor { return shape.NewTable(nil, columns, cells) }
 
-// ConvertToTable implements rest.TableConvertor.
-func (table) ConvertToTable(_ context.Context, obj, options runtime.Object) (*metav1.Table, error) {
-	t := &metav1.Table{}
-	if o, ok := options.(*metav1.TableOptions); !ok || !o.NoHeaders {
-		t.ColumnDefinitions = columns
+func cells(_ storage.View, vpc *v1.Vpc, name, age string) []any {
+	s := &vpc.Status
+	return []any{
+		name, s.EnableExternal, s.EnableBfd, s.Standby, kubeovn.ListCell(s.Subnets), kubeovn.ListCell(s.ExtraExternalSubnets),
+		kubeovn.ListCell(vpc.Spec.Namespaces), s.DefaultLogicalSwitch, age,
 	}
-	kubeovn.CopyListMeta(obj, t)
-	var err error
-	t.Rows, err = metatable.MetaToTableRow(obj, func(obj runtime.Object, _ metav1.Object, name, age string) ([]any, error) {
-		vpc := obj.(*v1.Vpc)
-		return []any{
-			name, vpc.Status.EnableExternal, vpc.Status.EnableBfd, vpc.Status.Standby, kubeovn.ListCell(vpc.Status.Subnets),
-			kubeovn.ListCell(vpc.Status.ExtraExternalSubnets), kubeovn.ListCell(vpc.Spec.Namespaces), vpc.Status.DefaultLogicalSwitch, age,
-		}, nil
-	})
-	return t, err
 }
