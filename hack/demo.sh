@@ -47,7 +47,7 @@ refused() {
 nbctl() { run ovn-nbctl --db="unix:$dir/data/nb.sock" "$@"; }
 
 say "Starting northbound-apiserver with a private ovsdb-server and ovn-northd"
-bin/northbound-apiserver --standalone --data-dir="$dir/data" --secure-port=0 >"$dir/log" 2>&1 &
+bin/northbound-apiserver --standalone --data-dir="$dir/data" --secure-port=0 --external-gateway-switch=external204 >"$dir/log" 2>&1 &
 server=$!
 until kubectl get --raw /readyz/nb >/dev/null 2>&1; do
 	kill -0 "$server" || exit 1
@@ -110,6 +110,25 @@ refused kubectl create -f "$dir/another.yaml"
 say "Routes, applied by another manager who owns just them"
 run kubectl apply --server-side --field-manager=routing -f artifacts/samples/vpc-static-routes.yaml
 nbctl lr-route-list test-vpc-1
+
+say "A VPC with a way out: its gateway port, routes and translations come with the objects, and go with them"
+manifest node1.yaml <<'YAML'
+apiVersion: kubeovn.io/v1
+kind: Chassis
+metadata:
+  name: node1
+spec:
+  chassisID: node1
+  encapIPs: [192.0.2.1]
+  externalGateway: true
+YAML
+run kubectl apply -f "$dir/node1.yaml" -f artifacts/samples/ovn-external-network.yaml
+# The sample begins with a Namespace, of which a server without Kubernetes knows nothing.
+sed '1,/^---$/d' artifacts/samples/ovn-vpc.yaml >"$dir/vpc1.yaml"
+run kubectl apply -f "$dir/vpc1.yaml" -f artifacts/samples/ovn-snat-subnet.yaml -f artifacts/samples/ovn-fip-vip.yaml
+run kubectl get oeip,osnat,ofip
+nbctl lr-route-list vpc1
+nbctl lr-nat-list vpc1
 
 say "A VPC in use is not torn from under its subnets: it becomes Terminating, and goes with the last of them"
 run kubectl delete vpc test-vpc-1 --wait=false
