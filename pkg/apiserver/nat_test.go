@@ -44,7 +44,8 @@ func TestRulesOfTheGuide(t *testing.T) {
 		o.Network.ExternalGatewaySwitch = "external204"
 		o.Standalone.NoNorthd = false
 	})
-	before := ovntest.Dump(t, s.NBAddress, "Copp", "NB_Global")
+	addForeignRows(t, s.NBAddress)
+	before := dump(t, s.NBAddress, "Copp", "NB_Global")
 	paths := append(applySample(t, s, "ovn-external-network.yaml"), applySample(t, s, "ovn-vpc.yaml")...)
 	for _, rule := range rulesOfTheGuide {
 		var created struct {
@@ -99,7 +100,7 @@ snat 10.5.204.104 192.168.0.4`
 			t.Errorf("%s: %s", path, r.body)
 		}
 	}
-	if diff := cmp.Diff(before, ovntest.Dump(t, s.NBAddress, "Copp", "NB_Global")); diff != "" {
+	if diff := cmp.Diff(before, dump(t, s.NBAddress, "Copp", "NB_Global")); diff != "" {
 		t.Errorf("left behind:\n%s", diff)
 	}
 }
