@@ -39,6 +39,8 @@ type batch struct {
 	compactTo uint64   // when set, tombstones up to this revision go
 	dropped   []*entry // the tombstones that go
 
+	updated []updatedDoc
+
 	force bool // send it even if it changes nothing
 	seq   uint64
 	token token

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,6 +156,7 @@ func (r *replica) transaction(ctx context.Context, b *batch) (*ovsdb.Txn, error)
 		if c.before == nil || r.gone[c.after.uuid] {
 			t.Insert(carrierTable, c.after.uuid, row)
 		} else {
+			b.updated = append(b.updated, updatedDoc{op: t.Len(), entry: c.after})
 			t.Update(carrierTable, c.after.uuid, row)
 		}
 	}
@@ -187,7 +189,7 @@ func (r *replica) writeToken(t *ovsdb.Txn, b *batch) {
 }
 
 // committed publishes a batch and gives its requests their verdicts.
-func (r *replica) committed(b *batch) {
+func (r *replica) committed(ctx context.Context, b *batch, unwritten []*entry) {
 	r.e.opts.Metrics.Committed(len(b.reqs), r.e.opts.Clock.Since(b.sent))
 	var events []event
 	for _, c := range b.changes() {
@@ -203,12 +205,48 @@ func (r *replica) committed(b *batch) {
 	for key := range b.lazy {
 		r.lazy[key] = true
 	}
-	settle(b)
+	if len(unwritten) > 0 {
+		r.restore(ctx, b, unwritten)
+	} else {
+		settle(b)
+	}
 	r.expected = len(b.reqs)
 	if r.next != nil {
 		r.expected += len(r.next.reqs)
 	}
 	r.dismissUnknown()
+}
+
+// updatedDoc is a document that a transaction writes into a row that should be there.
+type updatedDoc struct {
+	op    int
+	entry *entry
+}
+
+// unwritten are the documents that a committed transaction did not find a row for: somebody deleted it just before.
+func (b *batch) unwritten(reply *ovsdb.Reply) (entries []*entry) {
+	for _, u := range b.updated {
+		if u.op < len(reply.Results) && reply.Results[u.op].Count == 0 && !u.entry.deleted {
+			entries = append(entries, u.entry)
+		}
+	}
+	return entries
+}
+
+// restore inserts documents again, and gives the requests that wrote them their verdicts when that is done.
+func (r *replica) restore(ctx context.Context, b *batch, unwritten []*entry) {
+	writes := make([]*write, len(unwritten))
+	for i, e := range unwritten {
+		r.gone[e.uuid] = true
+		writes[i] = &write{verb: rewrite, key: e.key}
+	}
+	q := r.internal(ctx, false, writes)
+	go func() {
+		<-q.done
+		for _, waiting := range b.reqs {
+			waiting.finish(cmp.Or(waiting.err, q.err))
+		}
+	}()
 }
 
 // dismissUnknown plans again what was sent in earlier sessions: the tokens that it waits for are gone, so that it did not and

@@ -91,7 +91,7 @@ func (r *replica) monitorTables(schema ovsdb.Schema) {
 }
 
 // disconnected forgets what belongs to a session. What was planned is planned again; the outcome of what was sent is open.
-func (r *replica) disconnected() {
+func (r *replica) disconnected(ctx context.Context) {
 	for _, done := range append(r.readers, r.echoReaders...) {
 		done <- unavailable()
 	}
@@ -104,7 +104,7 @@ func (r *replica) disconnected() {
 	case b == nil:
 	case b.seen:
 		// Only the reply is lost. The next session may go on behind this transaction: nobody will tell of it again.
-		r.committed(b)
+		r.committed(ctx, b, nil)
 	default:
 		r.unknown = append(r.unknown, b)
 	}

@@ -27,7 +27,7 @@ func (e *Engine) run(ctx context.Context) {
 		began := e.opts.Clock.Now()
 		err := e.session(ctx)
 		e.setConnected(false)
-		e.r.disconnected()
+		e.r.disconnected(ctx)
 		if ctx.Err() != nil {
 			break
 		}
@@ -243,7 +243,7 @@ func (r *replica) replied(ctx context.Context, reply *ovsdb.Reply) error {
 	r.inflight = nil
 	switch {
 	case failure == nil:
-		r.committed(b)
+		r.committed(ctx, b, b.unwritten(reply))
 	case op == 0:
 		// Another transaction came first. What it changed has arrived before this reply.
 		r.e.opts.Metrics.Replanned(len(b.reqs))
