@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,12 +91,17 @@ func (r *replica) failed(b *batch, err error) error {
 	case 1:
 		b.reqs[0].finish(asStatus(err))
 	default:
-		for _, q := range b.reqs {
-			q.solo = true
-		}
-		r.again(b.reqs)
+		r.apart(b.reqs)
 	}
 	return nil
+}
+
+// apart plans requests anew, each in a transaction of its own, so that only the guilty one fails.
+func (r *replica) apart(reqs []*request) {
+	for _, q := range reqs {
+		q.solo = true
+	}
+	r.again(reqs)
 }
 
 func asStatus(err error) error {
@@ -117,11 +123,8 @@ func settle(b *batch) {
 
 // again plans requests anew, before all others, and with them whatever was planned upon them.
 func (r *replica) again(reqs []*request) {
-	for _, q := range reqs {
-		q.err = nil
-	}
 	r.replan()
-	r.requeued = append(slices.Clone(reqs), r.requeued...)
+	r.requeue(reqs)
 }
 
 // replan discards the plan of the next batch: what it rests on does not hold.
@@ -131,6 +134,11 @@ func (r *replica) replan() {
 	}
 	reqs := r.next.reqs
 	r.next = nil
+	r.requeue(reqs)
+}
+
+// requeue puts requests before all others; a verdict that they had does not hold.
+func (r *replica) requeue(reqs []*request) {
 	for _, q := range reqs {
 		q.err = nil
 	}
@@ -202,9 +210,7 @@ func (r *replica) committed(ctx context.Context, b *batch, unwritten []*entry) {
 		r.adopt(b)
 		r.e.hist.publish(b.work, events)
 	}
-	for key := range b.lazy {
-		r.lazy[key] = true
-	}
+	maps.Copy(r.lazy, b.lazy)
 	if len(unwritten) > 0 {
 		r.restore(ctx, b, unwritten)
 	} else {
@@ -296,9 +302,7 @@ func (r *replica) settleUnknown() {
 			continue
 		}
 		r.unknown = slices.Delete(r.unknown, i, i+1)
-		for key := range b.lazy {
-			r.lazy[key] = true
-		}
+		maps.Copy(r.lazy, b.lazy)
 		settle(b)
 		r.dismissUnknown()
 		return

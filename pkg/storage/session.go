@@ -253,10 +253,7 @@ func (r *replica) replied(ctx context.Context, reply *ovsdb.Reply) error {
 		b.reqs[0].finish(refused(failure))
 		r.replan()
 	default:
-		for _, q := range b.reqs {
-			q.solo = true // so that only the guilty one fails
-		}
-		r.again(b.reqs)
+		r.apart(b.reqs)
 	}
 	return nil
 }
