@@ -88,7 +88,16 @@ func TestDryRun(t *testing.T) {
 	s := apiservertest.Start(t)
 	c := client(t, s)
 	create(t, s, newVpc("vpc1"), newSubnet("net1", "vpc1", "192.168.0.0/24"), newIP("taken.default", "net1"))
-	before := ovntest.Dump(t, s.NBAddress)
+	// The status of the Subnet follows its IPs up to a second later: that must have happened before nothing may change any more.
+	content := func(t *testing.T, used float64) string {
+		t.Helper()
+		await(t, "the status of the Subnet does not count its IPs", func() bool {
+			net, err := c.Subnets().Get(t.Context(), "net1", metav1.GetOptions{})
+			return err == nil && net.Status.V4UsingIPs == used
+		})
+		return ovntest.Dump(t, s.NBAddress)
+	}
+	before := content(t, 1)
 	unchanged := func(t *testing.T) {
 		t.Helper()
 		if diff := cmp.Diff(before, ovntest.Dump(t, s.NBAddress)); diff != "" {
@@ -113,7 +122,7 @@ func TestDryRun(t *testing.T) {
 		if planned.Spec.V4IPAddress == "" || planned.Spec.MacAddress == "" {
 			t.Errorf("no address or MAC: %+v", planned.Spec)
 		}
-		before = ovntest.Dump(t, s.NBAddress)
+		before = content(t, 2)
 	})
 
 	refusals := map[string]func(dryRun []string) error{
