@@ -487,6 +487,25 @@ func schema_pkg_apis_kubeovn_v1_ChassisSpec(ref common.ReferenceCallback) common
 							Format:      "",
 						},
 					},
+					"nodeIPs": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "nodeIPs are the addresses at which the node itself is reached (InternalIP of the Node), in the order of preference. Pods of the default Vpc reach them through the node's port, and the node reaches pods from them. Default: none. Refused: malformed addresses, one that is given twice, and one that another Chassis has.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 					"externalGateway": {
 						SchemaProps: spec.SchemaProps{
 							Description: "externalGateway says that router ports to external Subnets may be hosted on this node. Default: false.",

@@ -52,6 +52,12 @@ type ChassisSpec struct {
 	// encapType is the encapsulation of tunnels: geneve, vxlan or stt. Default: geneve. Anything else is refused.
 	// +optional
 	EncapType EncapType `json:"encapType,omitempty"`
+	// nodeIPs are the addresses at which the node itself is reached (InternalIP of the Node), in the order of preference. Pods of
+	// the default Vpc reach them through the node's port, and the node reaches pods from them. Default: none. Refused: malformed
+	// addresses, one that is given twice, and one that another Chassis has.
+	// +optional
+	// +listType=atomic
+	NodeIPs []string `json:"nodeIPs,omitempty"`
 	// externalGateway says that router ports to external Subnets may be hosted on this node. Default: false.
 	// +optional
 	ExternalGateway bool `json:"externalGateway"`

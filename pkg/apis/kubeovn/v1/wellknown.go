@@ -28,6 +28,10 @@ const (
 	DefaultCorefile = "vpc-dns-corefile"
 )
 
+// NodePort is the name of the IP, and so of the logical switch port, through which a node is connected with the default Vpc: an
+// IP of this name in the Subnet of the nodes, with the node in spec.nodeName and no pod.
+func NodePort(node string) string { return "node-" + node }
+
 // prefix begins all labels and annotations that concern a pod's first interface, and those of all other objects.
 const prefix = "ovn.kubernetes.io/"
 

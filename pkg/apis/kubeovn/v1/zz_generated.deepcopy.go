@@ -168,6 +168,11 @@ func (in *ChassisSpec) DeepCopyInto(out *ChassisSpec) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.NodeIPs != nil {
+		in, out := &in.NodeIPs, &out.NodeIPs
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	return
 }
 

@@ -126,6 +126,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: hostname
       type:
         scalar: string
+    - name: nodeIPs
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
 - name: io.kubeovn.v1.ChassisStatus
   map:
     fields:

@@ -20,6 +20,7 @@ var (
 	specPath = field.NewPath("spec")
 	idPath   = specPath.Child("chassisID")
 	ipsPath  = specPath.Child("encapIPs")
+	nodePath = specPath.Child("nodeIPs")
 
 	// systemID is what ovn-controller takes as a chassis name: Open vSwitch system-ids are UUIDs or host names.
 	systemID = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$`)
@@ -41,13 +42,15 @@ var Shape = &shape.Kind[*v1.Chassis]{
 		shape.Text("Age", "Time since the creation."),
 		shape.Wide(shape.Text("EncapType", "The encapsulation of tunnels.")),
 		shape.Wide(shape.Text("Hostname", "The host name that the node gives to OVN.")),
+		shape.Wide(shape.Text("NodeIPs", "Where the node itself is reached.")),
 	},
 	Cells: func(c *v1.Chassis, name, age string) []any {
 		ready := ""
 		if condition := meta.FindStatusCondition(c.Status.Conditions, "Ready"); condition != nil {
 			ready = string(condition.Status)
 		}
-		return []any{name, c.Spec.ChassisID, kubeovn.ListCell(c.Spec.EncapIPs), c.Spec.ExternalGateway, ready, age, string(c.Spec.EncapType), c.Spec.Hostname}
+		return []any{name, c.Spec.ChassisID, kubeovn.ListCell(c.Spec.EncapIPs), c.Spec.ExternalGateway, ready, age, string(c.Spec.EncapType), c.Spec.Hostname,
+			kubeovn.ListCell(c.Spec.NodeIPs)}
 	},
 }
 
@@ -78,23 +81,25 @@ func validate(c *v1.Chassis) field.ErrorList {
 	if c.Spec.EncapType != "" && !slices.Contains(encapTypes, c.Spec.EncapType) {
 		errs = append(errs, field.NotSupported(specPath.Child("encapType"), c.Spec.EncapType, encapTypes))
 	}
-	return append(errs, validateAddresses(c.Spec.EncapIPs)...)
+	if len(c.Spec.EncapIPs) == 0 {
+		errs = append(errs, field.Required(ipsPath, "the address at which the node's tunnels end"))
+	}
+	errs = append(errs, validateAddresses(ipsPath, c.Spec.EncapIPs)...)
+	return append(errs, validateAddresses(nodePath, c.Spec.NodeIPs)...)
 }
 
-func validateAddresses(texts []string) field.ErrorList {
-	if len(texts) == 0 {
-		return field.ErrorList{field.Required(ipsPath, "the address at which the node's tunnels end")}
-	}
+// validateAddresses refuses addresses at which no other node reaches this one.
+func validateAddresses(path *field.Path, texts []string) field.ErrorList {
 	var errs field.ErrorList
 	for i, text := range texts {
 		a, err := ipam.ParseAddr(text)
 		switch {
 		case err != nil:
-			errs = append(errs, field.Invalid(ipsPath.Index(i), text, err.Error()))
+			errs = append(errs, field.Invalid(path.Index(i), text, err.Error()))
 		case a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.IsLinkLocalUnicast():
-			errs = append(errs, field.Invalid(ipsPath.Index(i), text, fmt.Sprintf("no other node can reach %s", a)))
+			errs = append(errs, field.Invalid(path.Index(i), text, fmt.Sprintf("no other node can reach %s", a)))
 		case slices.Contains(texts[:i], text):
-			errs = append(errs, field.Duplicate(ipsPath.Index(i), text))
+			errs = append(errs, field.Duplicate(path.Index(i), text))
 		}
 	}
 	return errs

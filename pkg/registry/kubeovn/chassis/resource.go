@@ -29,14 +29,20 @@ func index(c *v1.Chassis) []string {
 			keys = append(keys, encapKey(a.String()))
 		}
 	}
+	for _, text := range c.Spec.NodeIPs {
+		if a, err := ipam.ParseAddr(text); err == nil {
+			keys = append(keys, nodeIPKey(a.String()))
+		}
+	}
 	if c.Spec.ExternalGateway {
 		keys = append(keys, nb.GatewayKey(c.Name))
 	}
 	return keys
 }
 
-func idKey(id string) string         { return "chassis-id/" + id }
-func encapKey(address string) string { return "chassis-encap/" + address }
+func idKey(id string) string          { return "chassis-id/" + id }
+func encapKey(address string) string  { return "chassis-encap/" + address }
+func nodeIPKey(address string) string { return "chassis-node-ip/" + address }
 
 // plan refuses an identifier or an address that another Chassis has: OVN could not tell the two apart.
 func plan(v storage.View, _, c *v1.Chassis) error {
@@ -50,6 +56,11 @@ func plan(v storage.View, _, c *v1.Chassis) error {
 		for i, text := range c.Spec.EncapIPs {
 			if a, err := ipam.ParseAddr(text); err == nil {
 				errs = append(errs, taken(v, c, ipsPath.Index(i), text, encapKey(a.String()))...)
+			}
+		}
+		for i, text := range c.Spec.NodeIPs {
+			if a, err := ipam.ParseAddr(text); err == nil {
+				errs = append(errs, taken(v, c, nodePath.Index(i), text, nodeIPKey(a.String()))...)
 			}
 		}
 	}

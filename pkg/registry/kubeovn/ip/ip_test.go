@@ -28,6 +28,7 @@ func newWorld(t testing.TB) *kindtest.World {
 		&v1.Vpc{ObjectMeta: metav1.ObjectMeta{Name: "vpc1"}, Spec: v1.VpcSpec{Namespaces: []string{"ns1", "ns2"}}},
 		subnet("s4", v1.SubnetSpec{Vpc: "vpc1", CIDRBlock: "10.0.0.0/24", Gateway: "10.0.0.1"}),
 		subnet("dual", v1.SubnetSpec{Vpc: "vpc1", CIDRBlock: "10.0.1.0/24,fd00::/64", Gateway: "10.0.1.1,fd00::1", EnableDHCP: true}),
+		subnet("join", v1.SubnetSpec{Vpc: "vpc1", CIDRBlock: "100.64.0.0/16", Gateway: "100.64.0.1"}),
 		subnet("mac", v1.SubnetSpec{Vpc: "vpc1", Protocol: v1.ProtocolMac}),
 		subnet("macvlan", v1.SubnetSpec{Vpc: "vpc1", CIDRBlock: "172.16.0.0/24", Gateway: "172.16.0.1", Provider: "macvlan.default"}),
 		&v1.Vip{ObjectMeta: metav1.ObjectMeta{Name: "own"}, Spec: v1.VipSpec{Subnet: "s4", V4ip: "10.0.0.100", MacAddress: "00:00:00:AA:AA:AA"}},
@@ -154,6 +155,7 @@ func TestRows(t *testing.T) {
 		podIP("b.ns1", v1.IPSpec{Subnet: "dual", MacAddress: "00:00:00:00:00:02", Vips: []string{"aap6"}}),
 		podIP("c.ns1", v1.IPSpec{Subnet: "mac", MacAddress: "00:00:00:00:00:03"}),
 		&v1.IP{ObjectMeta: metav1.ObjectMeta{Name: "node-n1"}, Spec: v1.IPSpec{Subnet: "s4", MacAddress: "00:00:00:00:00:04", NodeName: "n1"}},
+		&v1.IP{ObjectMeta: metav1.ObjectMeta{Name: "node-n2"}, Spec: v1.IPSpec{Subnet: "join", MacAddress: "00:00:00:00:00:05", NodeName: "n2"}},
 	)
 	for _, test := range []struct {
 		name string
@@ -177,6 +179,12 @@ func TestRows(t *testing.T) {
 		{"node-n1", ovsdb.Row{
 			"name": `"node-n1"`, "addresses": `"00:00:00:00:00:04 10.0.0.3"`, "port_security": `"00:00:00:00:00:04 10.0.0.3"`,
 			"external_ids":   `["map",[["ls","s4"],["vendor","kube-ovn"]]]`,
+			"dhcpv4_options": ovsdb.Empty, "dhcpv6_options": ovsdb.Empty,
+		}},
+		// A node's port, through which all that the node forwards comes and goes.
+		{"node-n2", ovsdb.Row{
+			"name": `"node-n2"`, "addresses": `"00:00:00:00:00:05 100.64.0.2"`, "port_security": `"00:00:00:00:00:05"`,
+			"external_ids":   `["map",[["ls","join"],["vendor","kube-ovn"]]]`,
 			"dhcpv4_options": ovsdb.Empty, "dhcpv6_options": ovsdb.Empty,
 		}},
 	} {

@@ -9,8 +9,11 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
+// kind is the configuration that Rows depend on.
+type kind struct{ cfg kubeovn.Config }
+
 // NewResource returns what the engine knows about IPs.
-func NewResource(kubeovn.Config) *storage.Resource {
+func NewResource(cfg kubeovn.Config) *storage.Resource {
 	return storage.NewResource("ips", "IP", func() *v1.IP { return &v1.IP{} }, storage.Kind[*v1.IP]{
 		References: references,
 		Index:      index,
@@ -18,7 +21,7 @@ func NewResource(kubeovn.Config) *storage.Resource {
 		Affected: func(v storage.View, old, ip *v1.IP) []storage.Ref {
 			return lbplace.AffectedByInterface(v, "switch-lb-rules", old, ip)
 		},
-		Rows: rows,
+		Rows: kind{cfg}.rows,
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 const PortRow = "port"
 
 // rows is the logical switch port. An interface that another plugin plugs has none.
-func rows(v storage.View, ip *v1.IP) ([]storage.Row, error) {
+func (k kind) rows(v storage.View, ip *v1.IP) ([]storage.Row, error) {
 	subnet, ok := storage.Get[*v1.Subnet](v, "subnets", ip.Spec.Subnet)
 	if !ok || !address.HasPorts(subnet) {
 		return nil, nil
@@ -26,6 +26,11 @@ func rows(v storage.View, ip *v1.IP) ([]storage.Row, error) {
 		own = append(own, a.String())
 	}
 	carried := carriedAddresses(v, ip)
+	allowed := append(own, carried...)
+	if k.isNodePort(ip) {
+		// A node forwards: packets of the outside to pods, and those of pods to the outside. Only the MAC is its own.
+		allowed = own[:1]
+	}
 	ids := map[string]string{"ls": subnet.Name}
 	if ip.Spec.PodName != "" {
 		ids["pod"] = ip.Spec.Namespace + "/" + ip.Spec.PodName
@@ -36,7 +41,7 @@ func rows(v storage.View, ip *v1.IP) ([]storage.Row, error) {
 	columns := ovsdb.Row{
 		"name":           ovsdb.String(ip.Name),
 		"addresses":      ovsdb.Strings(strings.Join(own, " ")),
-		"port_security":  ovsdb.Strings(strings.Join(append(own, carried...), " ")),
+		"port_security":  ovsdb.Strings(strings.Join(allowed, " ")),
 		"external_ids":   nb.ExternalIDs(ids),
 		"dhcpv4_options": ovsdb.Empty,
 		"dhcpv6_options": ovsdb.Empty,
@@ -48,6 +53,11 @@ func rows(v storage.View, ip *v1.IP) ([]storage.Row, error) {
 		columns["dhcpv6_options"] = ovsdb.Ref(v.RowID(nb.Subnets, subnet.Name, nb.DHCPv6Key))
 	}
 	return []storage.Row{{Table: nb.LogicalSwitchPort, Key: PortRow, Columns: columns, Parents: nb.InSwitch(v, subnet.Name, "ports")}}, nil
+}
+
+// isNodePort reports whether an IP is a node's way into the default Vpc.
+func (k kind) isNodePort(ip *v1.IP) bool {
+	return ip.Spec.Subnet == k.cfg.NodeSwitch && ip.Spec.PodName == "" && ip.Spec.NodeName != "" && ip.Name == v1.NodePort(ip.Spec.NodeName)
 }
 
 // carriedAddresses are the addresses, sorted, of the Vips that the interface may use besides its own address.

@@ -21,6 +21,10 @@ type ChassisSpecApplyConfiguration struct {
 	EncapIPs []string `json:"encapIPs,omitempty"`
 	// encapType is the encapsulation of tunnels: geneve, vxlan or stt. Default: geneve. Anything else is refused.
 	EncapType *kubeovnv1.EncapType `json:"encapType,omitempty"`
+	// nodeIPs are the addresses at which the node itself is reached (InternalIP of the Node), in the order of preference. Pods of
+	// the default Vpc reach them through the node's port, and the node reaches pods from them. Default: none. Refused: malformed
+	// addresses, one that is given twice, and one that another Chassis has.
+	NodeIPs []string `json:"nodeIPs,omitempty"`
 	// externalGateway says that router ports to external Subnets may be hosted on this node. Default: false.
 	ExternalGateway *bool `json:"externalGateway,omitempty"`
 }
@@ -62,6 +66,16 @@ func (b *ChassisSpecApplyConfiguration) WithEncapIPs(values ...string) *ChassisS
 // If called multiple times, the EncapType field is set to the value of the last call.
 func (b *ChassisSpecApplyConfiguration) WithEncapType(value kubeovnv1.EncapType) *ChassisSpecApplyConfiguration {
 	b.EncapType = &value
+	return b
+}
+
+// WithNodeIPs adds the given value to the NodeIPs field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the NodeIPs field.
+func (b *ChassisSpecApplyConfiguration) WithNodeIPs(values ...string) *ChassisSpecApplyConfiguration {
+	for i := range values {
+		b.NodeIPs = append(b.NodeIPs, values[i])
+	}
 	return b
 }
 
