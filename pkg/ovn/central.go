@@ -136,9 +136,14 @@ const (
 	allocation = "glibc.malloc.tcache_count=4096:glibc.malloc.mxfast=0:glibc.malloc.trim_threshold=268435456:glibc.malloc.top_pad=67108864"
 )
 
-// northdNice lets the database and whoever waits for it go first where processors are few: ovn-northd before 25.03 computes
-// everything anew after every change, which nobody waits for.
-const northdNice = 10
+// realizationNice lets the Northbound database and whoever waits for it go first where processors are few: ovn-northd and the
+// Southbound database follow every change, before 25.03 by computing everything anew, and nobody waits for them.
+const realizationNice = 10
+
+// northdBackoff is the most milliseconds that ovn-northd may stay idle after it has computed; it never stays idle for longer than
+// it computed. So it takes at most half a processor while many changes come in, and handles them in groups. Versions before 23.09
+// do not know the option. See ovn-nb(5).
+const northdBackoff = "100"
 
 func (c *Central) startAll(ctx context.Context) error {
 	in := c.config.Installation
@@ -154,7 +159,7 @@ func (c *Central) startAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sb := database{name: "sb", title: SouthboundDatabase, schema: sbSchema, args: c.config.SBArgs}
+	sb := database{name: "sb", title: SouthboundDatabase, schema: sbSchema, args: c.config.SBArgs, nice: realizationNice}
 	if err := c.startDatabase(ctx, sb); err != nil {
 		return err
 	}
@@ -167,9 +172,29 @@ func (c *Central) startNorthd(ctx context.Context) error {
 		return err
 	}
 	// It has begun to work when it has made the row that every Southbound database has.
-	p.ready = func(ctx context.Context) error { return awaitRow(ctx, c.SBAddress(), SouthboundDatabase, "SB_Global") }
-	p.nice = northdNice
+	p.ready = func(ctx context.Context) error { return c.awaitNorthd(ctx) }
+	p.nice = realizationNice
 	return c.start(ctx, p)
+}
+
+// awaitNorthd waits until ovn-northd works, which it does when both databases have the row that every one has, and makes it group
+// its work unless somebody has decided on that before.
+func (c *Central) awaitNorthd(ctx context.Context) error {
+	sb, _, err := awaitRow(ctx, c.SBAddress(), SouthboundDatabase, "SB_Global")
+	if err != nil {
+		return err
+	}
+	sb.Close()
+	nb, global, err := awaitRow(ctx, c.NBAddress(), NorthboundDatabase, "NB_Global")
+	if err != nil {
+		return err
+	}
+	defer nb.Close()
+	t := ovsdb.NewTxn(NorthboundDatabase)
+	// An insertion into a map leaves the keys that it has as they are.
+	t.Mutate("NB_Global", global, "options", "insert", ovsdb.Map(map[string]string{"northd-backoff-interval-ms": northdBackoff}))
+	_, err = ovsdb.Transact(ctx, nb, t)
+	return err
 }
 
 // process describes a daemon in the foreground: its files are in the directory, its log is what it writes to stderr.
@@ -306,27 +331,35 @@ func (c *Central) Logs() []string {
 	return out
 }
 
-// awaitRow waits until a table has a row.
-func awaitRow(ctx context.Context, address, database, table string) error {
+// awaitRow waits until a table has a row, and returns it with the session.
+func awaitRow(ctx context.Context, address, database, table string) (_ *ovsdb.Session, row ovsdb.UUID, err error) {
 	s, err := ovsdb.Dial(ctx, ovsdb.Options{Addresses: []string{address}, Database: database})
 	if err != nil {
-		return err
+		return nil, row, err
 	}
-	defer s.Close()
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
 	initial, err := s.Monitor(ctx, map[string][]string{table: {"external_ids"}}, "")
-	if err != nil || len(initial.Update.Tables[table]) > 0 {
-		return err
+	if err != nil {
+		return nil, row, err
 	}
-	select {
-	case e, ok := <-s.Events():
-		if !ok {
-			return s.Err()
+	for update := initial.Update; ; {
+		for _, r := range update.Tables[table] {
+			return s, r.UUID, nil
 		}
-		if e.Update == nil || len(e.Update.Tables[table]) == 0 {
-			return fmt.Errorf("no row of %s", table)
+		select {
+		case e, ok := <-s.Events():
+			if !ok {
+				return nil, row, s.Err()
+			}
+			if e.Update != nil {
+				update = *e.Update
+			}
+		case <-ctx.Done():
+			return nil, row, context.Cause(ctx)
 		}
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

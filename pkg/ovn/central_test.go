@@ -181,6 +181,25 @@ func TestSupervisedProcessesAreRestarted(t *testing.T) {
 	}
 }
 
+func TestNorthdGroupsItsWorkUnlessAnOperatorDecided(t *testing.T) {
+	dir := ovntest.Dir(t)
+	const option = "options:northd-backoff-interval-ms"
+	ask := func(c *ovn.Central) string {
+		return strings.TrimSpace(ovntest.Nbctl(t, c.NBAddress(), "get", "NB_Global", ".", option))
+	}
+	c := start(t, ovn.Config{Dir: dir, Northd: true})
+	if got := ask(c); got != `"100"` {
+		t.Errorf("at first it is %s", got)
+	}
+	ovntest.Nbctl(t, c.NBAddress(), "set", "NB_Global", ".", option+"=7")
+	if err := c.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(start(t, ovn.Config{Dir: dir, Northd: true})); got != `"7"` {
+		t.Errorf("after a restart the operator's value is %s", got)
+	}
+}
+
 func TestKillAndRestartOfTheDatabase(t *testing.T) {
 	c := ovntest.NB(t)
 	ovntest.Nbctl(t, c.NBAddress(), "ls-add", "a")

@@ -18,6 +18,7 @@ type database struct {
 	schema    string
 	args      []string
 	clustered bool
+	nice      int // as that of a process
 }
 
 // startDatabase creates the database when it is missing and starts its server.
@@ -35,6 +36,7 @@ func (c *Central) startDatabase(ctx context.Context, d database) error {
 	if err != nil {
 		return err
 	}
+	p.nice = d.nice
 	p.ready = func(ctx context.Context) error {
 		s, err := ovsdb.Dial(ctx, ovsdb.Options{Addresses: []string{"unix:" + address}, Database: d.title})
 		if err != nil {
