@@ -1,0 +1,368 @@
+// Package nat is the node's table of the kernel's packet filter, "inet northbound": the translation of source addresses of pods'
+// traffic that leaves the cluster (natOutgoing), and the marks that bring answers to other nodes back through the overlay.
+//
+//	postrouting (nat)   out of the overlay? ──► by source ──► chain of the Subnet: natOutgoingPolicyRules, then translate
+//	prerouting          from another node, in through ovn0: mark the connection
+//	output (route)      answer of a marked connection: mark the packet, so that a routing rule sends it to ovn0
+//
+// The table is replaced as a whole, in one transaction of the kernel: there is no instant without it. Connections keep the
+// translation with which they began.
+package nat
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"go4.org/netipx"
+	"golang.org/x/sys/unix"
+)
+
+// Name is the name of the table.
+const Name = "northbound"
+
+// Mark is the bit of packet and connection marks that says: answers go through ovn0.
+const Mark uint32 = 0x0010_0000
+
+// priority of the translation: before anybody's general masquerading (srcnat, 100), whose choice of an address would count.
+const priority = 95
+
+// Config is what the table holds.
+type Config struct {
+	// Port is the node's port in the overlay, as "ovn0".
+	Port string
+	// Overlay are the destinations for which sources are never translated.
+	Overlay []netip.Prefix
+	// Nodes are the addresses of all nodes.
+	Nodes []netip.Addr
+	// Subnets are the sources that are translated, without overlaps.
+	Subnets []Subnet
+}
+
+// Subnet is a Subnet with natOutgoing.
+type Subnet struct {
+	// Name is part of the name of its chain.
+	Name string
+	// Prefixes are the sources.
+	Prefixes []netip.Prefix
+	// Rules are tried in order; the first that matches decides. What none matches is translated.
+	Rules []Rule
+	// Sources are the addresses to translate to, at most one of each family; without one of the family, it is the address of
+	// the interface through which the packet leaves.
+	Sources []netip.Addr
+}
+
+// Rule decides for traffic from certain sources to certain destinations.
+type Rule struct {
+	// From and To match when empty, or when they contain the address.
+	From, To []netip.Prefix
+	// Forward says that the source is left as it is.
+	Forward bool
+}
+
+// ChainOf is the name of the chain of a Subnet. Its last rule counts the packets that are translated.
+func ChainOf(subnet string) string { return "subnet-" + subnet }
+
+// Apply makes the table what the configuration says, in one transaction.
+func Apply(c *nftables.Conn, config Config) error {
+	b := &builder{conn: c, table: &nftables.Table{Name: Name, Family: nftables.TableFamilyINet}}
+	c.AddTable(b.table) // Deleting what does not exist is an error.
+	c.DelTable(b.table)
+	c.AddTable(b.table)
+	for _, f := range families {
+		b.family(f, config)
+	}
+	if b.err != nil {
+		return fmt.Errorf("table inet %s: %w", Name, b.err)
+	}
+	if err := c.Flush(); err != nil {
+		return fmt.Errorf("table inet %s: %w", Name, err)
+	}
+	return nil
+}
+
+// Remove removes the table; there need not be one.
+func Remove(c *nftables.Conn) error {
+	t := &nftables.Table{Name: Name, Family: nftables.TableFamilyINet}
+	c.AddTable(t)
+	c.DelTable(t)
+	return c.Flush()
+}
+
+// family is what differs between IPv4 and IPv6.
+type family struct {
+	suffix   string
+	proto    byte
+	keyType  nftables.SetDatatype
+	src, dst uint32 // offsets of the addresses in the header
+	length   uint32
+}
+
+var families = [...]family{
+	{suffix: "4", proto: unix.NFPROTO_IPV4, keyType: nftables.TypeIPAddr, src: 12, dst: 16, length: 4},
+	{suffix: "6", proto: unix.NFPROTO_IPV6, keyType: nftables.TypeIP6Addr, src: 8, dst: 24, length: 16},
+}
+
+func (f family) has(a netip.Addr) bool { return a.Is4() == (f.proto == unix.NFPROTO_IPV4) }
+
+// builder collects the messages of one transaction.
+type builder struct {
+	conn   *nftables.Conn
+	table  *nftables.Table
+	chains map[string]*nftables.Chain
+	err    error
+}
+
+// base returns a chain that the kernel calls; the families share it.
+func (b *builder) base(name string, kind nftables.ChainType, hook *nftables.ChainHook, p nftables.ChainPriority) *nftables.Chain {
+	return b.chain(&nftables.Chain{Name: name, Table: b.table, Type: kind, Hooknum: hook, Priority: nftables.ChainPriorityRef(p)})
+}
+
+func (b *builder) chain(c *nftables.Chain) *nftables.Chain {
+	if known, ok := b.chains[c.Name]; ok {
+		return known
+	}
+	if b.chains == nil {
+		b.chains = map[string]*nftables.Chain{}
+	}
+	b.chains[c.Name] = c
+	return b.conn.AddChain(c)
+}
+
+func (b *builder) rule(chain *nftables.Chain, parts ...[]expr.Any) {
+	b.conn.AddRule(&nftables.Rule{Table: b.table, Chain: chain, Exprs: slices.Concat(parts...)})
+}
+
+// family adds the rules for one family.
+func (b *builder) family(f family, config Config) {
+	overlay := b.set(f, "overlay"+f.suffix, config.Overlay)
+	nodes := b.set(f, "nodes"+f.suffix, prefixes(config.Nodes))
+	sources := b.sources(f, config.Subnets)
+
+	// The first answer of the kernel decides: what enters the overlay is not translated.
+	out := b.base("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, priority)
+	b.rule(out, f.is(), f.load(f.dst), lookup(overlay), []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}})
+	b.rule(out, f.is(), f.load(f.src), []expr.Any{&expr.Lookup{SourceRegister: 1, IsDestRegSet: true, SetName: sources.Name, SetID: sources.ID}})
+
+	in := b.base("prerouting", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, *nftables.ChainPriorityMangle)
+	b.rule(in, iif(config.Port), f.is(), f.load(f.src), lookup(nodes), markConnection())
+	if f.proto == unix.NFPROTO_IPV4 { // The rule is the same for both.
+		answers := b.base("output", nftables.ChainTypeRoute, nftables.ChainHookOutput, *nftables.ChainPriorityMangle)
+		b.rule(answers, markAnswer())
+	}
+}
+
+// sources adds the map from a source to the chain of its Subnet, and those chains.
+func (b *builder) sources(f family, subnets []Subnet) *nftables.Set {
+	var elements []nftables.SetElement
+	for _, s := range subnets {
+		ranges := rangesOf(f, s.Prefixes)
+		if len(ranges) == 0 {
+			continue
+		}
+		chain := b.chain(&nftables.Chain{Name: ChainOf(s.Name), Table: b.table})
+		b.subnet(f, chain, s)
+		for _, e := range interval(ranges) {
+			if !e.IntervalEnd {
+				e.VerdictData = &expr.Verdict{Kind: expr.VerdictGoto, Chain: chain.Name}
+			}
+			elements = append(elements, e)
+		}
+	}
+	slices.SortStableFunc(elements, func(x, y nftables.SetElement) int { return slices.Compare(x.Key, y.Key) })
+	set := &nftables.Set{Table: b.table, Name: "sources" + f.suffix, IsMap: true, Interval: true, KeyType: f.keyType, DataType: nftables.TypeVerdict}
+	b.add(set, elements)
+	return set
+}
+
+func (b *builder) subnet(f family, chain *nftables.Chain, s Subnet) {
+	translate := translation(f, s.Sources)
+	for _, r := range s.Rules {
+		from, to := rangesOf(f, r.From), rangesOf(f, r.To)
+		if len(from) == 0 && len(r.From) > 0 || len(to) == 0 && len(r.To) > 0 {
+			continue // A rule for the other family.
+		}
+		exprs := f.is()
+		if len(from) > 0 {
+			exprs = slices.Concat(exprs, f.load(f.src), lookup(b.anonymous(f, from)))
+		}
+		if len(to) > 0 {
+			exprs = slices.Concat(exprs, f.load(f.dst), lookup(b.anonymous(f, to)))
+		}
+		action := translate
+		if r.Forward {
+			action = []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}}
+		}
+		b.rule(chain, exprs, []expr.Any{&expr.Counter{}}, action)
+	}
+	b.rule(chain, f.is(), []expr.Any{&expr.Counter{}}, translate)
+}
+
+func (b *builder) set(f family, name string, ps []netip.Prefix) *nftables.Set {
+	set := &nftables.Set{Table: b.table, Name: name, Interval: true, KeyType: f.keyType}
+	b.add(set, interval(rangesOf(f, ps)))
+	return set
+}
+
+func (b *builder) anonymous(f family, ranges []netipx.IPRange) *nftables.Set {
+	set := &nftables.Set{Table: b.table, Anonymous: true, Constant: true, Interval: true, KeyType: f.keyType}
+	b.add(set, interval(ranges))
+	return set
+}
+
+func (b *builder) add(set *nftables.Set, elements []nftables.SetElement) {
+	if err := b.conn.AddSet(set, elements); err != nil && b.err == nil {
+		b.err = fmt.Errorf("set %s: %w", set.Name, err)
+	}
+}
+
+// rangesOf are the addresses of one family, as ranges that neither overlap nor touch, ascending.
+func rangesOf(f family, ps []netip.Prefix) []netipx.IPRange {
+	var set netipx.IPSetBuilder
+	for _, p := range ps {
+		if f.has(p.Addr()) {
+			set.AddPrefix(p)
+		}
+	}
+	all, err := set.IPSet()
+	if err != nil {
+		return nil // Only for prefixes that are not valid, which f.has excludes.
+	}
+	return all.Ranges()
+}
+
+// interval is how the kernel is told ranges: where one begins, and where the first address after it is.
+func interval(ranges []netipx.IPRange) []nftables.SetElement {
+	var elements []nftables.SetElement
+	for _, r := range ranges {
+		elements = append(elements, nftables.SetElement{Key: r.From().AsSlice()})
+		if after := r.To().Next(); after.IsValid() {
+			elements = append(elements, nftables.SetElement{Key: after.AsSlice(), IntervalEnd: true})
+		}
+	}
+	return elements
+}
+
+func prefixes(addrs []netip.Addr) []netip.Prefix {
+	var out []netip.Prefix
+	for _, a := range addrs {
+		out = append(out, netip.PrefixFrom(a, a.BitLen()))
+	}
+	return out
+}
+
+// translation changes the source to the address of the family, or else to that of the interface. Source ports are chosen at
+// random over the whole range: nodes do not collide at a far end that sees them behind one address.
+func translation(f family, sources []netip.Addr) []expr.Any {
+	for _, a := range sources {
+		if f.has(a) {
+			return []expr.Any{
+				&expr.Immediate{Register: 1, Data: a.AsSlice()},
+				&expr.NAT{Type: expr.NATTypeSourceNAT, Family: uint32(f.proto), RegAddrMin: 1, FullyRandom: true},
+			}
+		}
+	}
+	return []expr.Any{&expr.Masq{FullyRandom: true}}
+}
+
+func (f family) is() []expr.Any {
+	return []expr.Any{&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{f.proto}}}
+}
+
+func (f family) load(offset uint32) []expr.Any {
+	return []expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: f.length}}
+}
+
+func lookup(set *nftables.Set) []expr.Any {
+	return []expr.Any{&expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID}}
+}
+
+func iif(name string) []expr.Any {
+	padded := make([]byte, unix.IFNAMSIZ)
+	copy(padded, name)
+	return []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: padded}}
+}
+
+func markConnection() []expr.Any {
+	return []expr.Any{
+		&expr.Ct{Key: expr.CtKeyMARK, Register: 1},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(^Mark), Xor: binaryutil.NativeEndian.PutUint32(Mark)},
+		&expr.Ct{Key: expr.CtKeyMARK, Register: 1, SourceRegister: true},
+	}
+}
+
+func markAnswer() []expr.Any {
+	const reply = 1 // IP_CT_DIR_REPLY
+	return []expr.Any{
+		&expr.Ct{Key: expr.CtKeyDIRECTION, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{reply}},
+		&expr.Ct{Key: expr.CtKeyMARK, Register: 1},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(Mark), Xor: make([]byte, 4)},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: make([]byte, 4)},
+		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(^Mark), Xor: binaryutil.NativeEndian.PutUint32(Mark)},
+		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
+	}
+}
+
+// Fingerprint is a text that changes when somebody changes the table, and that does not change because packets are counted.
+// It is empty when there is no table.
+func Fingerprint(c *nftables.Conn) (string, error) {
+	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return "", err
+	}
+	at := slices.IndexFunc(tables, func(t *nftables.Table) bool { return t.Name == Name })
+	if at < 0 {
+		return "", nil
+	}
+	table := tables[at]
+	var text strings.Builder
+	fmt.Fprintf(&text, "flags %d\n", table.Flags)
+	chains, err := c.ListChainsOfTableFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return "", err
+	}
+	chains = slices.DeleteFunc(chains, func(c *nftables.Chain) bool { return c.Table.Name != Name })
+	slices.SortFunc(chains, func(x, y *nftables.Chain) int { return cmp.Compare(x.Name, y.Name) })
+	for _, chain := range chains {
+		fmt.Fprintf(&text, "chain %s %s\n", chain.Name, chain.Type)
+		rules, err := c.GetRules(table, chain)
+		if err != nil {
+			return "", err
+		}
+		for _, r := range rules {
+			for _, e := range r.Exprs {
+				if _, counter := e.(*expr.Counter); counter {
+					continue
+				}
+				b, err := expr.Marshal(byte(table.Family), e)
+				if err != nil {
+					return "", err
+				}
+				fmt.Fprintf(&text, "%x ", b)
+			}
+			text.WriteByte('\n')
+		}
+	}
+	sets, err := c.GetSets(table)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range sets {
+		fmt.Fprintf(&text, "set %s\n", s.Name)
+		elements, err := c.GetSetElements(s)
+		if err != nil {
+			return "", err
+		}
+		for _, e := range elements {
+			fmt.Fprintf(&text, "%x %t %+v\n", e.Key, e.IntervalEnd, e.VerdictData)
+		}
+	}
+	return text.String(), nil
+}
