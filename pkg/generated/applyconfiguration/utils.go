@@ -124,6 +124,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &kubeovnv1.SubnetStatusApplyConfiguration{}
 	case v1.SchemeGroupVersion.WithKind("SwitchLBRule"):
 		return &kubeovnv1.SwitchLBRuleApplyConfiguration{}
+	case v1.SchemeGroupVersion.WithKind("SwitchLBRuleEndpoints"):
+		return &kubeovnv1.SwitchLBRuleEndpointsApplyConfiguration{}
 	case v1.SchemeGroupVersion.WithKind("SwitchLBRulePort"):
 		return &kubeovnv1.SwitchLBRulePortApplyConfiguration{}
 	case v1.SchemeGroupVersion.WithKind("SwitchLBRuleSpec"):

@@ -88,6 +88,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1.SubnetSpec{}.OpenAPIModelName():                    schema_pkg_apis_kubeovn_v1_SubnetSpec(ref),
 		v1.SubnetStatus{}.OpenAPIModelName():                  schema_pkg_apis_kubeovn_v1_SubnetStatus(ref),
 		v1.SwitchLBRule{}.OpenAPIModelName():                  schema_pkg_apis_kubeovn_v1_SwitchLBRule(ref),
+		v1.SwitchLBRuleEndpoints{}.OpenAPIModelName():         schema_pkg_apis_kubeovn_v1_SwitchLBRuleEndpoints(ref),
 		v1.SwitchLBRuleList{}.OpenAPIModelName():              schema_pkg_apis_kubeovn_v1_SwitchLBRuleList(ref),
 		v1.SwitchLBRulePort{}.OpenAPIModelName():              schema_pkg_apis_kubeovn_v1_SwitchLBRulePort(ref),
 		v1.SwitchLBRuleSpec{}.OpenAPIModelName():              schema_pkg_apis_kubeovn_v1_SwitchLBRuleSpec(ref),
@@ -4755,6 +4756,47 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRule(ref common.ReferenceCallback) commo
 	}
 }
 
+func schema_pkg_apis_kubeovn_v1_SwitchLBRuleEndpoints(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "SwitchLBRuleEndpoints are the back ends of a port.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the port in spec.ports, empty when the port has none. Those of no port are without effect.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"backends": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "backends are the back ends as \"10.16.0.5:80\" or \"[fd00::5]:80\", in ascending order.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"backends"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_kubeovn_v1_SwitchLBRuleList(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -4829,7 +4871,7 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRulePort(ref common.ReferenceCallback) c
 					},
 					"targetPort": {
 						SchemaProps: spec.SchemaProps{
-							Description: "targetPort is the port of the back ends, 1 to 65535. Default: port. Anything else is refused.",
+							Description: "targetPort is the port of the back ends, 1 to 65535; those of a service have the ports of its EndpointSlices instead. Default: port. Anything else is refused.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
@@ -4879,7 +4921,7 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRuleSpec(ref common.ReferenceCallback) c
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "selector selects the back ends among the pods of namespace, each entry as \"key:value\"; a pod must match all. Used when endpoints is empty; refused when both are empty.",
+							Description: "selector selects the back ends among the ready pods of namespace, each entry as \"key:value\"; a pod must match all. Used when endpoints is empty.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -4891,6 +4933,13 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRuleSpec(ref common.ReferenceCallback) c
 							},
 						},
 					},
+					"service": {
+						SchemaProps: spec.SchemaProps{
+							Description: "service is the name of the Service of namespace whose endpoints are the back ends: those of its EndpointSlices that are ready, at the ports that they name. Used when endpoints and selector are empty; refused when all three are.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 					"endpoints": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
@@ -4898,7 +4947,7 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRuleSpec(ref common.ReferenceCallback) c
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "endpoints are the addresses of the back ends. They win over selector.",
+							Description: "endpoints are the addresses of the back ends. They win over selector and service.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -4985,16 +5034,34 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRuleStatus(ref common.ReferenceCallback)
 					},
 					"service": {
 						SchemaProps: spec.SchemaProps{
-							Description: "service is the service that finds the back ends, as \"<namespace>/slr-<name>\".",
+							Description: "service is the service that finds the back ends, as \"<namespace>/slr-<name>\", or \"<namespace>/<spec.service>\" where the rule names one.",
 							Type:        []string{"string"},
 							Format:      "",
+						},
+					},
+					"endpoints": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "endpoints are the back ends that were found for selector or service, by port. A controller writes them through the status subresource; they are without effect when spec.endpoints is given. Refused: what is no \"address:port\", and a port or a back end that occurs twice.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.SwitchLBRuleEndpoints{}.OpenAPIModelName()),
+									},
+								},
+							},
 						},
 					},
 				},
 			},
 		},
 		Dependencies: []string{
-			metav1.Condition{}.OpenAPIModelName()},
+			v1.SwitchLBRuleEndpoints{}.OpenAPIModelName(), metav1.Condition{}.OpenAPIModelName()},
 	}
 }
 

@@ -43,13 +43,16 @@ type SwitchLBRuleSpec struct {
 	Vip string `json:"vip"`
 	// namespace is the namespace of the back ends. Required.
 	Namespace string `json:"namespace"`
-	// selector selects the back ends among the pods of namespace, each entry as "key:value"; a pod must match all. Used when
-	// endpoints is empty; refused when both
-	// are empty.
+	// selector selects the back ends among the ready pods of namespace, each entry as "key:value"; a pod must match all. Used
+	// when endpoints is empty.
 	// +optional
 	// +listType=atomic
 	Selector []string `json:"selector,omitempty"`
-	// endpoints are the addresses of the back ends. They win over selector.
+	// service is the name of the Service of namespace whose endpoints are the back ends: those of its EndpointSlices that are
+	// ready, at the ports that they name. Used when endpoints and selector are empty; refused when all three are.
+	// +optional
+	Service string `json:"service,omitempty"`
+	// endpoints are the addresses of the back ends. They win over selector and service.
 	// +optional
 	// +listType=set
 	Endpoints []string `json:"endpoints,omitempty"`
@@ -71,7 +74,8 @@ type SwitchLBRulePort struct {
 	Name string `json:"name,omitempty"`
 	// port is the port of the load balancer, 1 to 65535. Required; anything else is refused.
 	Port int32 `json:"port"`
-	// targetPort is the port of the back ends, 1 to 65535. Default: port. Anything else is refused.
+	// targetPort is the port of the back ends, 1 to 65535; those of a service have the ports of its EndpointSlices instead.
+	// Default: port. Anything else is refused.
 	// +optional
 	TargetPort int32 `json:"targetPort,omitempty"`
 	// protocol is TCP, UDP or SCTP. Default: TCP. Anything else is refused.
@@ -90,7 +94,24 @@ type SwitchLBRuleStatus struct {
 	// ports are the ports as "53/UDP,53/TCP".
 	// +optional
 	Ports string `json:"ports,omitempty"`
-	// service is the service that finds the back ends, as "<namespace>/slr-<name>".
+	// service is the service that finds the back ends, as "<namespace>/slr-<name>", or "<namespace>/<spec.service>" where the
+	// rule names one.
 	// +optional
 	Service string `json:"service,omitempty"`
+	// endpoints are the back ends that were found for selector or service, by port. A controller writes them through the status
+	// subresource; they are without effect when spec.endpoints is given. Refused: what is no "address:port", and a port or a
+	// back end that occurs twice.
+	// +optional
+	// +listType=atomic
+	Endpoints []SwitchLBRuleEndpoints `json:"endpoints,omitempty"`
+}
+
+// SwitchLBRuleEndpoints are the back ends of a port.
+type SwitchLBRuleEndpoints struct {
+	// name is the name of the port in spec.ports, empty when the port has none. Those of no port are without effect.
+	// +optional
+	Name string `json:"name"`
+	// backends are the back ends as "10.16.0.5:80" or "[fd00::5]:80", in ascending order.
+	// +listType=atomic
+	Backends []string `json:"backends"`
 }

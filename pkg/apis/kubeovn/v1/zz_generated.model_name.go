@@ -366,6 +366,11 @@ func (in SwitchLBRule) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in SwitchLBRuleEndpoints) OpenAPIModelName() string {
+	return "io.kubeovn.v1.SwitchLBRuleEndpoints"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in SwitchLBRuleList) OpenAPIModelName() string {
 	return "io.kubeovn.v1.SwitchLBRuleList"
 }

@@ -1435,6 +1435,19 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.kubeovn.v1.SwitchLBRuleStatus
       default: {}
+- name: io.kubeovn.v1.SwitchLBRuleEndpoints
+  map:
+    fields:
+    - name: backends
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: name
+      type:
+        scalar: string
+      default: ""
 - name: io.kubeovn.v1.SwitchLBRulePort
   map:
     fields:
@@ -1480,6 +1493,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: atomic
+    - name: service
+      type:
+        scalar: string
     - name: sessionAffinity
       type:
         scalar: string
@@ -1498,6 +1514,12 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: endpoints
+      type:
+        list:
+          elementType:
+            namedType: io.kubeovn.v1.SwitchLBRuleEndpoints
+          elementRelationship: atomic
     - name: ports
       type:
         scalar: string

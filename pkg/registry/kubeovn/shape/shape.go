@@ -22,6 +22,8 @@ type Kind[T storage.Object] struct {
 	Validate func(T) field.ErrorList
 	// ValidateUpdate refuses changes of what is decided once; what Validate says needs no repetition. Optional.
 	ValidateUpdate func(obj, old T) field.ErrorList
+	// ValidateStatus says what is wrong with a status that a client writes. Optional: most of it is derived anew anyway.
+	ValidateStatus func(T) field.ErrorList
 
 	// Columns are those of kubectl get, the name included.
 	Columns []metav1.TableColumnDefinition
@@ -36,7 +38,11 @@ func (k *Kind[T]) Strategy(typer runtime.ObjectTyper) kubeovn.ShapeStrategy[T] {
 
 // StatusStrategy returns the strategy of the status subresource. What is sent as status is planned and derived anew.
 func (k *Kind[T]) StatusStrategy(typer runtime.ObjectTyper) kubeovn.StatusStrategy {
-	return kubeovn.NewStatusStrategy(typer)
+	s := kubeovn.NewStatusStrategy(typer)
+	if k.ValidateStatus != nil {
+		s.Check = func(obj runtime.Object) field.ErrorList { return k.ValidateStatus(obj.(T)) }
+	}
+	return s
 }
 
 // SelectableFields are the fields by which lists and watches of the kind may select.

@@ -12,6 +12,9 @@
 // An address within a Subnet must be that of a Vip of type switch_lb_vip, which the router port answers for; one outside of all
 // Subnets needs nothing: packets to it go to the router anyway, and the switch takes them before.
 //
+// The API server sees no pods and no Services: the back ends of a rule with a selector or a service are what a controller writes to
+// status.endpoints. They need not have one port (a Service's port may be a name that each pod resolves for itself).
+//
 // Back ends that are interfaces of the Vpc are checked, unless the annotation ovn.kubernetes.io/service_health_check is "false". The
 // checks of a Subnet's interfaces come from an address in it that the rule holds; the annotation kubeovn.io/health-check-sources
 // says which. OVN of today checks TCP and UDP over IPv4.

@@ -1,6 +1,7 @@
 package switchlbrule
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -170,6 +171,6 @@ func derive(_ storage.View, r *v1.SwitchLBRule) {
 		ports[i] = portText(p)
 	}
 	r.Status.Ports = strings.Join(ports, ",")
-	r.Status.Service = r.Spec.Namespace + "/slr-" + r.Name
+	r.Status.Service = r.Spec.Namespace + "/" + cmp.Or(r.Spec.Service, "slr-"+r.Name)
 	kubeovn.SetTrue(&r.Status.Conditions, r, "Ready", "Balanced", "the load balancers exist")
 }

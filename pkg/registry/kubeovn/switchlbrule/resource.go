@@ -48,12 +48,45 @@ func vipsOf(r *v1.SwitchLBRule) ipam.Addrs {
 	return addrs
 }
 
-// endpointsOf are the back ends of a rule whose spec is valid.
-func endpointsOf(r *v1.SwitchLBRule) []netip.Addr {
-	out := make([]netip.Addr, 0, len(r.Spec.Endpoints))
-	for _, text := range r.Spec.Endpoints {
-		if a, err := ipam.ParseAddr(text); err == nil {
+// backEnds are the back ends of a port of a rule: what the user wrote, or what a controller found.
+func backEnds(r *v1.SwitchLBRule, p v1.SwitchLBRulePort) []netip.AddrPort {
+	if len(r.Spec.Endpoints) > 0 {
+		out := make([]netip.AddrPort, 0, len(r.Spec.Endpoints))
+		for _, text := range r.Spec.Endpoints {
+			if a, err := ipam.ParseAddr(text); err == nil {
+				out = append(out, netip.AddrPortFrom(a, uint16(targetPort(p))))
+			}
+		}
+		return out
+	}
+	for _, e := range r.Status.Endpoints {
+		if e.Name == p.Name {
+			return parseBackEnds(e.Backends)
+		}
+	}
+	return nil
+}
+
+func parseBackEnds(texts []string) []netip.AddrPort {
+	out := make([]netip.AddrPort, 0, len(texts))
+	for _, text := range texts {
+		if a, err := netip.ParseAddrPort(text); err == nil {
 			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// endpointsOf are the addresses of the back ends of all ports, each once.
+func endpointsOf(r *v1.SwitchLBRule) []netip.Addr {
+	var out []netip.Addr
+	seen := map[netip.Addr]bool{}
+	for _, p := range r.Spec.Ports {
+		for _, b := range backEnds(r, p) {
+			if !seen[b.Addr()] {
+				seen[b.Addr()] = true
+				out = append(out, b.Addr())
+			}
 		}
 	}
 	return out

@@ -64,9 +64,9 @@ func vipsOfProtocol(r *v1.SwitchLBRule, protocol string) map[string]string {
 			continue
 		}
 		var backends []string
-		for _, a := range endpointsOf(r) {
-			if a.Is4() == f.addr.Is4() {
-				backends = append(backends, hostPort(a, targetPort(f.port)))
+		for _, b := range backEnds(r, f.port) {
+			if b.Addr().Is4() == f.addr.Is4() {
+				backends = append(backends, b.String())
 			}
 		}
 		vips[hostPort(f.addr, f.port.Port)] = strings.Join(backends, ",")

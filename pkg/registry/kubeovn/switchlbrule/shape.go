@@ -2,6 +2,7 @@ package switchlbrule
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,6 +39,7 @@ var Shape = &shape.Kind[*v1.SwitchLBRule]{
 		}
 		return nil
 	},
+	ValidateStatus: validateStatus,
 	Columns: []metav1.TableColumnDefinition{
 		shape.NameColumn("Name of the SwitchLBRule."),
 		shape.Text("VIP", "Address of the load balancer."),
@@ -102,10 +104,10 @@ func validateEndpoints(s *v1.SwitchLBRuleSpec, vips ipam.Addrs) field.ErrorList 
 
 func validateSelector(s *v1.SwitchLBRuleSpec) field.ErrorList {
 	path := specPath.Child("selector")
-	if len(s.Selector) == 0 && len(s.Endpoints) == 0 {
-		return field.ErrorList{field.Required(path, "what selects the back ends; or write endpoints")}
+	if len(s.Selector) == 0 && len(s.Endpoints) == 0 && s.Service == "" {
+		return field.ErrorList{field.Required(path, "what selects the back ends; or write endpoints, or service")}
 	}
-	var errs field.ErrorList
+	errs := shape.OptionalName(specPath.Child("service"), s.Service)
 	for i, entry := range s.Selector {
 		key, value, found := strings.Cut(entry, ":")
 		if !found {
@@ -149,6 +151,32 @@ func validatePorts(ports []v1.SwitchLBRulePort) field.ErrorList {
 			errs = append(errs, field.Duplicate(path, text))
 		} else {
 			numbers.Insert(text)
+		}
+	}
+	return errs
+}
+
+// validateStatus says what is wrong with the back ends that a controller writes; whatever else it writes is derived anew.
+func validateStatus(r *v1.SwitchLBRule) field.ErrorList {
+	var errs field.ErrorList
+	names := sets.New[string]()
+	for i, e := range r.Status.Endpoints {
+		path := field.NewPath("status", "endpoints").Index(i)
+		if names.Has(e.Name) {
+			errs = append(errs, field.Duplicate(path.Child("name"), e.Name))
+		}
+		names.Insert(e.Name)
+		seen := sets.New[string]()
+		for j, text := range e.Backends {
+			path := path.Child("backends").Index(j)
+			b, err := netip.ParseAddrPort(text)
+			switch {
+			case err != nil || b.Port() == 0 || b.Addr() != b.Addr().Unmap().WithZone("") || b.String() != text:
+				errs = append(errs, field.Invalid(path, text, `must be an address and a port in canonical form, as "10.16.0.5:80" or "[fd00::5]:80"`))
+			case seen.Has(text):
+				errs = append(errs, field.Duplicate(path, text))
+			}
+			seen.Insert(text)
 		}
 	}
 	return errs

@@ -226,6 +226,71 @@ func TestANewSubnetHasTheLoadBalancersOfItsVpc(t *testing.T) {
 	}
 }
 
+func TestBackEndsThatAControllerFinds(t *testing.T) {
+	w := newWorld(t)
+	rule := &v1.SwitchLBRule{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Annotations: map[string]string{switchlbrule.HealthCheckAnnotation: "false"}},
+		Spec: v1.SwitchLBRuleSpec{Vip: "1.1.1.1,fd99::1", Namespace: "ns1", Service: "web", Ports: []v1.SwitchLBRulePort{
+			{Name: "http", Port: 80, Protocol: "TCP"}, {Name: "metrics", Port: 9100, Protocol: "TCP"}}},
+	}
+	w.MustCreate(rule)
+	vips := func() string {
+		row, _ := w.Row(switchlbrule.Resource, "web", switchlbrule.LoadBalancerRow("TCP"))
+		return string(row.Columns["vips"])
+	}
+	if got, want := vips(), `["map",[["1.1.1.1:80",""],["1.1.1.1:9100",""],["[fd99::1]:80",""],["[fd99::1]:9100",""]]]`; got != want {
+		t.Errorf("before any is found:\n got %s\nwant %s", got, want)
+	}
+	set := func(endpoints ...v1.SwitchLBRuleEndpoints) {
+		t.Helper()
+		if err := kindtest.Change(w, switchlbrule.Resource, "web", func(r *v1.SwitchLBRule) { r.Status.Endpoints = endpoints }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The port of a back end is its own; those of a port that the rule does not have are without effect.
+	set(v1.SwitchLBRuleEndpoints{Name: "http", Backends: []string{"10.0.1.10:8080", "10.0.1.11:8081", "[fd00::5]:8080"}},
+		v1.SwitchLBRuleEndpoints{Name: "gone", Backends: []string{"10.0.1.10:1"}})
+	if got, want := vips(), `["map",[["1.1.1.1:80","10.0.1.10:8080,10.0.1.11:8081"],["1.1.1.1:9100",""],["[fd99::1]:80","[fd00::5]:8080"],["[fd99::1]:9100",""]]]`; got != want {
+		t.Errorf("when they are found:\n got %s\nwant %s", got, want)
+	}
+	if err := kindtest.Change(w, switchlbrule.Resource, "web", func(r *v1.SwitchLBRule) { r.Spec.Endpoints = []string{"192.0.2.1"} }); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := vips(), `["map",[["1.1.1.1:80","192.0.2.1:80"],["1.1.1.1:9100","192.0.2.1:9100"],["[fd99::1]:80",""],["[fd99::1]:9100",""]]]`; got != want {
+		t.Errorf("what the user writes does not win:\n got %s\nwant %s", got, want)
+	}
+}
+
+func TestValidateStatus(t *testing.T) {
+	strategy := switchlbrule.Shape.StatusStrategy(runtime.NewScheme())
+	for _, test := range []struct {
+		name string
+		in   []v1.SwitchLBRuleEndpoints
+		want string // "" when right
+	}{
+		{"none", nil, ""},
+		{"both families", []v1.SwitchLBRuleEndpoints{{Backends: []string{"10.0.1.10:80", "[fd00::5]:80"}}}, ""},
+		{"a port twice", []v1.SwitchLBRuleEndpoints{{Name: "a"}, {Name: "a"}}, `status.endpoints[1].name: Duplicate value: "a"`},
+		{"a back end twice", []v1.SwitchLBRuleEndpoints{{Backends: []string{"10.0.1.10:80", "10.0.1.10:80"}}}, "status.endpoints[0].backends[1]: Duplicate value"},
+		{"an address alone", []v1.SwitchLBRuleEndpoints{{Backends: []string{"10.0.1.10"}}}, "status.endpoints[0].backends[0]: Invalid value"},
+		{"port 0", []v1.SwitchLBRuleEndpoints{{Backends: []string{"10.0.1.10:0"}}}, "status.endpoints[0].backends[0]: Invalid value"},
+		{"another form", []v1.SwitchLBRuleEndpoints{{Backends: []string{"[fd00:0::5]:80"}}}, "status.endpoints[0].backends[0]: Invalid value"},
+		{"IPv4 in IPv6", []v1.SwitchLBRuleEndpoints{{Backends: []string{"[::ffff:10.0.0.1]:80"}}}, "status.endpoints[0].backends[0]: Invalid value"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := seed()
+			r.Status.Endpoints = test.in
+			got := ""
+			if err := strategy.ValidateUpdate(t.Context(), r, r).ToAggregate(); err != nil {
+				got = err.Error()
+			}
+			if test.want == "" && got != "" || !strings.Contains(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestPlanRefuses(t *testing.T) {
 	w := newWorld(t)
 	w.MustCreate(web("web", "1.1.1.1", "10.0.1.10"))

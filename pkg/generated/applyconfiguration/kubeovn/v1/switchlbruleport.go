@@ -11,7 +11,8 @@ type SwitchLBRulePortApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// port is the port of the load balancer, 1 to 65535. Required; anything else is refused.
 	Port *int32 `json:"port,omitempty"`
-	// targetPort is the port of the back ends, 1 to 65535. Default: port. Anything else is refused.
+	// targetPort is the port of the back ends, 1 to 65535; those of a service have the ports of its EndpointSlices instead.
+	// Default: port. Anything else is refused.
 	TargetPort *int32 `json:"targetPort,omitempty"`
 	// protocol is TCP, UDP or SCTP. Default: TCP. Anything else is refused.
 	Protocol *string `json:"protocol,omitempty"`

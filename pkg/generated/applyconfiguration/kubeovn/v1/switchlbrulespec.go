@@ -12,11 +12,13 @@ type SwitchLBRuleSpecApplyConfiguration struct {
 	Vip *string `json:"vip,omitempty"`
 	// namespace is the namespace of the back ends. Required.
 	Namespace *string `json:"namespace,omitempty"`
-	// selector selects the back ends among the pods of namespace, each entry as "key:value"; a pod must match all. Used when
-	// endpoints is empty; refused when both
-	// are empty.
+	// selector selects the back ends among the ready pods of namespace, each entry as "key:value"; a pod must match all. Used
+	// when endpoints is empty.
 	Selector []string `json:"selector,omitempty"`
-	// endpoints are the addresses of the back ends. They win over selector.
+	// service is the name of the Service of namespace whose endpoints are the back ends: those of its EndpointSlices that are
+	// ready, at the ports that they name. Used when endpoints and selector are empty; refused when all three are.
+	Service *string `json:"service,omitempty"`
+	// endpoints are the addresses of the back ends. They win over selector and service.
 	Endpoints []string `json:"endpoints,omitempty"`
 	// sessionAffinity is ClientIP (a client stays with its back end) or None. Default: empty, as None. Anything else is
 	// refused.
@@ -54,6 +56,14 @@ func (b *SwitchLBRuleSpecApplyConfiguration) WithSelector(values ...string) *Swi
 	for i := range values {
 		b.Selector = append(b.Selector, values[i])
 	}
+	return b
+}
+
+// WithService sets the Service field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Service field is set to the value of the last call.
+func (b *SwitchLBRuleSpecApplyConfiguration) WithService(value string) *SwitchLBRuleSpecApplyConfiguration {
+	b.Service = &value
 	return b
 }
 

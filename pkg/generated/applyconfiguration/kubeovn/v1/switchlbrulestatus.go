@@ -15,8 +15,13 @@ type SwitchLBRuleStatusApplyConfiguration struct {
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// ports are the ports as "53/UDP,53/TCP".
 	Ports *string `json:"ports,omitempty"`
-	// service is the service that finds the back ends, as "<namespace>/slr-<name>".
+	// service is the service that finds the back ends, as "<namespace>/slr-<name>", or "<namespace>/<spec.service>" where the
+	// rule names one.
 	Service *string `json:"service,omitempty"`
+	// endpoints are the back ends that were found for selector or service, by port. A controller writes them through the status
+	// subresource; they are without effect when spec.endpoints is given. Refused: what is no "address:port", and a port or a
+	// back end that occurs twice.
+	Endpoints []SwitchLBRuleEndpointsApplyConfiguration `json:"endpoints,omitempty"`
 }
 
 // SwitchLBRuleStatusApplyConfiguration constructs a declarative configuration of the SwitchLBRuleStatus type for use with
@@ -51,5 +56,18 @@ func (b *SwitchLBRuleStatusApplyConfiguration) WithPorts(value string) *SwitchLB
 // If called multiple times, the Service field is set to the value of the last call.
 func (b *SwitchLBRuleStatusApplyConfiguration) WithService(value string) *SwitchLBRuleStatusApplyConfiguration {
 	b.Service = &value
+	return b
+}
+
+// WithEndpoints adds the given value to the Endpoints field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Endpoints field.
+func (b *SwitchLBRuleStatusApplyConfiguration) WithEndpoints(values ...*SwitchLBRuleEndpointsApplyConfiguration) *SwitchLBRuleStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithEndpoints")
+		}
+		b.Endpoints = append(b.Endpoints, *values[i])
+	}
 	return b
 }
