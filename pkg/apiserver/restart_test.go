@@ -24,7 +24,9 @@ func TestRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	copied := s.Config
-	s.Stop()
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
 
 	s = apiservertest.Start(t, in)
 	after, err := client(t, s).Subnets().Get(t.Context(), "net1", metav1.GetOptions{})

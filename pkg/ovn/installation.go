@@ -87,14 +87,17 @@ func (in Installation) program(name string) (string, error) {
 }
 
 // NBSchema is the path of the Northbound database's schema.
-func (in Installation) NBSchema() (string, error) { return in.schema("ovn-nb.ovsschema") }
+func (in Installation) NBSchema() (string, error) { return in.schema("ovn/ovn-nb.ovsschema") }
 
 // SBSchema is the path of the Southbound database's schema.
-func (in Installation) SBSchema() (string, error) { return in.schema("ovn-sb.ovsschema") }
+func (in Installation) SBSchema() (string, error) { return in.schema("ovn/ovn-sb.ovsschema") }
+
+// OVSSchema is the path of the schema of the database of an Open vSwitch.
+func (in Installation) OVSSchema() (string, error) { return in.schema("openvswitch/vswitch.ovsschema") }
 
 func (in Installation) schema(name string) (string, error) {
 	var err error
-	for _, dir := range []string{"usr/share/ovn", "usr/local/share/ovn"} {
+	for _, dir := range []string{"usr/share", "usr/local/share"} {
 		path := filepath.Join(in.root, dir, name)
 		_, missing := os.Stat(path)
 		if missing == nil {

@@ -4,6 +4,7 @@ package apiservertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -27,7 +28,7 @@ type Server struct {
 	// DataDir is its data folder, with admin.kubeconfig.
 	DataDir string
 
-	stop func()
+	stop func() error
 }
 
 // Start runs a server, without ovn-northd unless the options say otherwise, and waits until its database is loaded and
@@ -49,56 +50,88 @@ func Start(t testing.TB, change ...func(*apiserver.Options)) *Server {
 // StartUnready is Start without the waiting: for tests of what a server does while its database is away.
 func StartUnready(t testing.TB, change ...func(*apiserver.Options)) *Server {
 	t.Helper()
+	s, err := run(t.Context(), TempDir(t), change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Errorf("server: %v", err)
+		}
+	})
+	return s
+}
+
+// Run is Start for many tests together, as in TestMain: the caller names the data folder, stops the server and removes the folder.
+func Run(ctx context.Context, dir string, change ...func(*apiserver.Options)) (*Server, error) {
+	s, err := run(ctx, dir, change)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	err = s.Engine.WaitReady(ctx)
+	if err == nil {
+		err = s.waitForDefaults(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+// run returns when the server answers.
+func run(ctx context.Context, dir string, change []func(*apiserver.Options)) (*Server, error) {
 	o := apiserver.NewOptions()
 	o.Standalone.Enabled = true
 	o.Standalone.NoNorthd = true
-	o.Standalone.DataDir = TempDir(t)
+	o.Standalone.DataDir = dir
 	for _, f := range change {
 		f(o)
 	}
 	if err := o.Complete(func(string) bool { return false }); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var err error
 	if o.Serving.SecureServing.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	o.Serving.SecureServing.BindPort = o.Serving.SecureServing.Listener.Addr().(*net.TCPAddr).Port
 	if err := o.Validate(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	inner, err := apiserver.NewServer(ctx, o)
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	inner, err := apiserver.NewServer(lasting, o)
 	if err != nil {
 		cancel()
-		t.Fatal(err)
+		return nil, err
 	}
 	s := &Server{Engine: inner.Engine, NBAddress: inner.NBAddress, DataDir: o.Standalone.DataDir}
 	ended := make(chan error, 1)
-	go func() { ended <- inner.Run(ctx) }()
-	s.stop = func() {
+	go func() { ended <- inner.Run(lasting) }()
+	s.stop = func() error {
 		cancel()
-		if err, open := <-ended; open && err != nil {
-			t.Errorf("server: %v", err)
-		}
+		return <-ended
 	}
-	t.Cleanup(s.Stop)
-	if s.Config, err = clientcmd.BuildConfigFromFlags("", s.DataDir+"/admin.kubeconfig"); err != nil {
-		t.Fatal(err)
+	s.Config, err = clientcmd.BuildConfigFromFlags("", s.DataDir+"/admin.kubeconfig")
+	if err == nil {
+		s.Config.QPS = -1
+		err = s.waitForHTTP(ctx)
 	}
-	s.Config.QPS = -1
-	if err := s.waitForHTTP(t.Context()); err != nil {
-		t.Fatal(err)
+	if err != nil {
+		return nil, errors.Join(err, s.Stop())
 	}
-	return s
+	return s, nil
 }
 
 // Stop stops the server and waits for its end; tests that restart a server call it, all others need not.
-func (s *Server) Stop() {
-	if s.stop != nil {
-		s.stop()
-		s.stop = nil
+func (s *Server) Stop() error {
+	if s.stop == nil {
+		return nil
 	}
+	stop := s.stop
+	s.stop = nil
+	return stop()
 }
 
 // TempDir is a folder whose path is short enough for unix sockets in it, which t.TempDir's often is not.
