@@ -28,12 +28,15 @@ const (
 	DefaultCorefile = "vpc-dns-corefile"
 )
 
+// AnnotationPrefix begins the annotations of a pod's first interface.
+const AnnotationPrefix = "ovn.kubernetes.io/"
+
 // NodePort is the name of the IP, and so of the logical switch port, through which a node is connected with the default Vpc: an
 // IP of this name in the Subnet of the nodes, with the node in spec.nodeName and no pod.
 func NodePort(node string) string { return "node-" + node }
 
 // prefix begins all labels and annotations that concern a pod's first interface, and those of all other objects.
-const prefix = "ovn.kubernetes.io/"
+const prefix = AnnotationPrefix
 
 // Labels that the server keeps on objects, so that clients can select by them.
 const (
@@ -76,6 +79,10 @@ const (
 	AnnotationAAPs = prefix + "aaps"
 	// AnnotationSecurityGroups names the security groups, separated by commas.
 	AnnotationSecurityGroups = prefix + "security_groups"
+	// AnnotationRoutes are further routes inside the pod, as JSON: [{"dst": "10.0.0.0/8", "gw": "10.16.0.254"}].
+	AnnotationRoutes = prefix + "routes"
+	// AnnotationDefaultRoute is "true" when the pod's default route is that of this interface.
+	AnnotationDefaultRoute = prefix + "default_route"
 	// AnnotationVirtualMachine names the virtual machine of a pod that runs one.
 	AnnotationVirtualMachine = prefix + "virtualmachine"
 )
