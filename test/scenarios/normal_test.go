@@ -1,0 +1,128 @@
+package scenarios
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var (
+	macs      = regexp.MustCompile(`(?i)\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b`)
+	uuids     = regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`)
+	times     = regexp.MustCompile(`"?\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"?`)
+	revisions = regexp.MustCompile(`(?m)^( *resourceVersion): "\d+"$`)
+	ages      = regexp.MustCompile(`^(\d+[smhd])+$`)
+	columns   = regexp.MustCompile(`\S+(  ?\S+)*`) // kubectl separates columns by three spaces at least
+)
+
+// namer replaces what the server chooses differently at each run by names, the same everywhere in a transcript.
+type namer struct {
+	given string // all that the author wrote, in lower case: addresses in it are no choices of the server
+	macs  []string
+}
+
+func (n *namer) normal(text string) string {
+	text = macs.ReplaceAllStringFunc(text, func(mac string) string {
+		mac = strings.ToLower(mac)
+		if strings.Contains(n.given, mac) {
+			return strings.ToUpper(mac)
+		}
+		i := slices.Index(n.macs, mac)
+		if i < 0 {
+			i, n.macs = len(n.macs), append(n.macs, mac)
+		}
+		return fmt.Sprintf("<mac%d>", i+1)
+	})
+	text = uuids.ReplaceAllString(text, "<uuid>")
+	text = times.ReplaceAllString(text, "<time>")
+	return revisions.ReplaceAllString(text, "$1: <revision>")
+}
+
+// tables normalizes what "kubectl get" prints and aligns it anew. Lines that belong to no table stay as they are.
+func (n *namer) tables(text string) string {
+	var out strings.Builder
+	for block := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n\n") {
+		lines := strings.Split(block, "\n")
+		start := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "NAME ") })
+		if start < 0 {
+			out.WriteString(n.normal(block) + "\n")
+			continue
+		}
+		if out.Len() > 0 {
+			out.WriteByte('\n')
+		}
+		for _, line := range lines[:start] {
+			out.WriteString(n.normal(line) + "\n")
+		}
+		out.WriteString(align(n.cells(lines[start:])))
+	}
+	return out.String()
+}
+
+// cells takes a table apart at the columns of its header.
+func (n *namer) cells(lines []string) [][]string {
+	header := columns.FindAllStringIndex(lines[0], -1)
+	var table [][]string
+	for i, line := range lines {
+		var cells []string
+		for c, at := range header {
+			end := len(line)
+			if c+1 < len(header) {
+				end = min(end, header[c+1][0])
+			}
+			cell := strings.TrimSpace(line[min(at[0], end):end])
+			if i > 0 && lines[0][at[0]:at[1]] == "AGE" && ages.MatchString(cell) {
+				cell = "<age>"
+			}
+			cells = append(cells, n.normal(cell))
+		}
+		table = append(table, cells)
+	}
+	return table
+}
+
+func align(table [][]string) string {
+	var out strings.Builder
+	for _, cells := range table {
+		var line strings.Builder
+		for c, cell := range cells {
+			width := 0
+			for _, other := range table {
+				width = max(width, len(other[c]))
+			}
+			fmt.Fprintf(&line, "%-*s", width+3, cell)
+		}
+		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	return out.String()
+}
+
+// outline sorts what ovn-nbctl prints indented: the order of its entries is that of their random identifiers.
+func outline(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	var entries [][]string // an entry is a line and all lines below it that are indented further
+	depth := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+	for _, line := range lines {
+		if members, found := strings.CutPrefix(strings.TrimSpace(line), "gateway chassis: ["); found {
+			names := strings.Fields(strings.TrimSuffix(members, "]"))
+			slices.Sort(names)
+			line = strings.Repeat(" ", depth(line)) + "gateway chassis: [" + strings.Join(names, " ") + "]"
+		}
+		if n := len(entries); n > 0 && depth(line) > depth(entries[n-1][0]) {
+			entries[n-1] = append(entries[n-1], line)
+		} else {
+			entries = append(entries, []string{line})
+		}
+	}
+	var sorted []string
+	for _, e := range entries {
+		whole := e[0] + "\n"
+		if len(e) > 1 {
+			whole += outline(strings.Join(e[1:], "\n"))
+		}
+		sorted = append(sorted, whole)
+	}
+	slices.Sort(sorted)
+	return strings.Join(sorted, "")
+}
