@@ -57,7 +57,6 @@ func TestExternalNetworkOfTheGuide(t *testing.T) {
 		o.Network.ExternalGatewaySwitch = "external204"
 		o.Standalone.NoNorthd = false
 	})
-	addForeignRows(t, s.NBAddress)
 	before := dump(t, s.NBAddress, "Copp", "NB_Global")
 	for _, name := range []string{"n1", "n2", "n3"} {
 		if r := do(t, s, "POST", groupPath+"/chassis", newChassis(name)); r.StatusCode != http.StatusCreated {

@@ -44,7 +44,6 @@ func TestRulesOfTheGuide(t *testing.T) {
 		o.Network.ExternalGatewaySwitch = "external204"
 		o.Standalone.NoNorthd = false
 	})
-	addForeignRows(t, s.NBAddress)
 	before := dump(t, s.NBAddress, "Copp", "NB_Global")
 	paths := append(applySample(t, s, "ovn-external-network.yaml"), applySample(t, s, "ovn-vpc.yaml")...)
 	for _, rule := range rulesOfTheGuide {

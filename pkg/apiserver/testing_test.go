@@ -126,24 +126,3 @@ func dump(t *testing.T, address string, without ...string) string {
 	t.Helper()
 	return northdColumns.ReplaceAllString(ovntest.Dump(t, address, without...), "")
 }
-
-// addForeignRows makes what another user of the same database would: it must be there unchanged whatever the server does.
-func addForeignRows(t *testing.T, address string) {
-	t.Helper()
-	ovntest.Nbctl(t, address, strings.Fields(`
-		lr-add neutron-r1
-		-- lrp-add neutron-r1 neutron-r1-n1 fa:16:3e:00:00:01 10.0.1.1/24
-		-- lr-route-add neutron-r1 0.0.0.0/0 10.0.1.254
-		-- lr-policy-add neutron-r1 100 ip4.src==10.0.1.0/24 drop
-		-- lr-nat-add neutron-r1 snat 10.5.204.200 10.0.1.0/24
-		-- lr-nat-add neutron-r1 dnat_and_snat 10.5.204.201 10.0.1.5
-		-- ls-add neutron-n1
-		-- lsp-add neutron-n1 neutron-p1
-		-- lsp-set-addresses neutron-p1 unknown
-		-- lsp-set-port-security neutron-p1 fa:16:3e:00:00:02
-		-- acl-add neutron-n1 to-lport 1001 ip4 allow-related
-		-- lb-add neutron-lb1 10.0.1.100:80 10.0.1.5:8080 tcp
-		-- ls-lb-add neutron-n1 neutron-lb1
-		-- lr-lb-add neutron-r1 neutron-lb1
-		-- dhcp-options-create 10.0.1.0/24`)...)
-}

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/northbound-ovn/northbound/pkg/apiserver"
+	"github.com/northbound-ovn/northbound/pkg/ovn/ovntest"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -28,11 +29,13 @@ type Server struct {
 	// DataDir is its data folder, with admin.kubeconfig.
 	DataDir string
 
-	stop func() error
+	stop  func() error
+	check func() // of what the server must not touch, or nil
 }
 
 // Start runs a server, without ovn-northd unless the options say otherwise, and waits until its database is loaded and
-// the default network exists. Options may be changed before they are completed.
+// the default network exists. Options may be changed before they are completed. The database has rows of another owner, too,
+// which must be as they were when the server stops.
 func Start(t testing.TB, change ...func(*apiserver.Options)) *Server {
 	t.Helper()
 	s := StartUnready(t, change...)
@@ -44,6 +47,7 @@ func Start(t testing.TB, change ...func(*apiserver.Options)) *Server {
 	if err := s.waitForDefaults(ctx); err != nil {
 		t.Fatal(err)
 	}
+	s.check = ovntest.AddForeignRows(t, s.NBAddress)
 	return s
 }
 
@@ -128,6 +132,9 @@ func run(ctx context.Context, dir string, change []func(*apiserver.Options)) (*S
 func (s *Server) Stop() error {
 	if s.stop == nil {
 		return nil
+	}
+	if s.check != nil {
+		s.check()
 	}
 	stop := s.stop
 	s.stop = nil
