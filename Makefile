@@ -6,7 +6,7 @@ DATA    ?= data
 VERSION ?= $(shell git describe --tags 2>/dev/null || echo v0.0.0-g$$(git rev-parse --short HEAD 2>/dev/null || echo unknown))
 LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=$(VERSION)
 
-.PHONY: all deps build demo run test test-aggregated bench bench-http codegen verify lint clean
+.PHONY: all deps build demo run test test-aggregated test-dataplane bench bench-http codegen verify lint clean
 all: build
 
 # The packages of Open vSwitch and OVN; installs nothing when they are there.
@@ -36,6 +36,10 @@ test: deps
 # The checks behind a real kube-apiserver, which is built once and cached.
 test-aggregated: deps build
 	hack/test-aggregated.sh
+
+# Packets between three hosts that OVN connects; "test" has it, too, where it runs as root. OVN=25.03 for that release.
+test-dataplane: deps
+	hack/test-dataplane.sh
 
 # The storage beside etcd3's, in one interleaved run; bench-http does it through HTTP, beside custom resources.
 bench: deps

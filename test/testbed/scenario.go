@@ -1,0 +1,215 @@
+package testbed
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/restmapper"
+	"sigs.k8s.io/yaml"
+
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ovn/ovntest"
+)
+
+// Scenario is what one test does on a bed. All that it makes goes at the end of the test, in the reverse order.
+type Scenario struct {
+	*Bed
+	t       testing.TB
+	dynamic dynamic.Interface
+	mapper  meta.RESTMapper
+}
+
+// Begin begins a test. When it has ended, and all that it made is gone, the Northbound database must be what it is now.
+// Without a bed the test is skipped.
+func (b *Bed) Begin(t testing.TB) *Scenario {
+	t.Helper()
+	if b == nil {
+		t.Skip("no data plane: network namespaces need root")
+	}
+	s := &Scenario{Bed: b, t: t}
+	var err error
+	if s.dynamic, err = dynamic.NewForConfig(b.server.Config); err != nil {
+		t.Fatal(err)
+	}
+	groups, err := discovery.NewDiscoveryClientForConfig(b.server.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resources, err := restmapper.GetAPIGroupResources(groups)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.mapper = restmapper.NewDiscoveryRESTMapper(resources)
+	before := s.Rows()
+	t.Cleanup(func() {
+		if diff := cmp.Diff(before, s.Rows()); diff != "" {
+			t.Errorf("left behind in the Northbound database (-before +after):\n%s", diff)
+		}
+	})
+	return s
+}
+
+// northdColumns are what ovn-northd writes into the Northbound database, at a time of its own.
+var northdColumns = regexp.MustCompile(`(?m)^  up (true|false)\n`)
+
+// Rows are the rows of the Northbound database by table and UUID, without the documents and without what ovn-northd writes.
+func (s *Scenario) Rows() map[string]string {
+	s.t.Helper()
+	rows := map[string]string{}
+	text := northdColumns.ReplaceAllString(ovntest.Dump(s.t, s.server.NBAddress, "Copp", "NB_Global"), "")
+	name := ""
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, " ") {
+			name = strings.TrimSpace(line)
+		}
+		rows[name] += line
+	}
+	return rows
+}
+
+// Nbctl runs ovn-nbctl.
+func (s *Scenario) Nbctl(args ...string) string {
+	s.t.Helper()
+	return ovntest.Nbctl(s.t, s.server.NBAddress, args...)
+}
+
+// Settle waits until all hosts do what the database says now.
+func (s *Scenario) Settle() {
+	s.t.Helper()
+	s.Nbctl(fmt.Sprintf("--timeout=%d", int(Patience.Seconds())), "--wait=hv", "sync")
+}
+
+// Apply creates the objects of a manifest, in its order.
+func (s *Scenario) Apply(manifest string) {
+	s.t.Helper()
+	for document := range strings.SplitSeq(manifest, "\n---\n") {
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
+			s.t.Fatalf("%v in %s", err, document)
+		}
+		object.SetAPIVersion(v1.SchemeGroupVersion.String())
+		resource := s.resource(object.GetKind())
+		if _, err := resource.Create(s.t.Context(), object, metav1.CreateOptions{}); err != nil {
+			s.t.Fatal(err)
+		}
+		s.t.Cleanup(func() { s.remove(resource, object.GetKind(), object.GetName()) })
+	}
+}
+
+// Delete deletes an object before the end of the test.
+func (s *Scenario) Delete(kind, name string) {
+	s.t.Helper()
+	s.remove(s.resource(kind), kind, name)
+}
+
+// Patch merges a JSON text into an object.
+func (s *Scenario) Patch(kind, name, patch string) {
+	s.t.Helper()
+	if _, err := s.resource(kind).Patch(s.t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Get reads an object.
+func (s *Scenario) Get(kind, name string, into any) {
+	s.t.Helper()
+	object, err := s.resource(kind).Get(s.t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text, err := json.Marshal(object)
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *Scenario) resource(kind string) dynamic.ResourceInterface {
+	s.t.Helper()
+	mapping, err := s.mapper.RESTMapping(v1.SchemeGroupVersion.WithKind(kind).GroupKind())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.dynamic.Resource(mapping.Resource)
+}
+
+func (s *Scenario) remove(resource dynamic.ResourceInterface, kind, name string) {
+	s.t.Helper()
+	err := resource.Delete(s.after(), name, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		s.t.Errorf("%s %s: %v", kind, name, err)
+	}
+}
+
+// after is a context for what is done at the end of the test, when its own has ended.
+func (s *Scenario) after() context.Context { return context.WithoutCancel(s.t.Context()) }
+
+// Outside makes a station in a VLAN of the physical network for the time of the test; 0 is none.
+func (s *Scenario) Outside(name string, vlan int, addresses ...string) *Station {
+	s.t.Helper()
+	station, err := s.fabric.outside(s.t.Context(), name, vlan, addresses...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		if err := s.fabric.removeOutside(s.after(), station); err != nil {
+			s.t.Error(err)
+		}
+	})
+	return station
+}
+
+// Expect probes (see Station.Ask) until the answer is the wanted one, and fails the test when it never is. Silence must last.
+func (s *Scenario) Expect(from *Station, probe, want string) {
+	s.t.Helper()
+	if want == Silence {
+		s.Settle() // else silence may be that of a port which is not ready yet
+	}
+	got := ""
+	ask := func() (err error) {
+		if got, err = from.Ask(s.t.Context(), probe); err == nil && got != want {
+			err = fmt.Errorf("answer %q", got)
+		}
+		return err
+	}
+	err := eventually(s.t.Context(), ask)
+	if err == nil && want == Silence {
+		err = ask()
+	}
+	if err != nil {
+		s.t.Fatalf("%s: %s: %v, want %q", from.Name, probe, err, want)
+	}
+}
+
+// Reach expects that a station reaches another, which sees it as client, by ping, TCP and UDP.
+func (s *Scenario) Reach(from *Station, to string, answer string) {
+	s.t.Helper()
+	s.Expect(from, "ping "+to, Pong)
+	server := netip.AddrPortFrom(netip.MustParseAddr(to), 80).String()
+	s.Expect(from, "tcp "+server, answer)
+	s.Expect(from, "udp "+server, answer)
+}
+
+// NotReach expects that neither ping nor TCP nor UDP arrive.
+func (s *Scenario) NotReach(from *Station, to string) {
+	s.t.Helper()
+	server := netip.AddrPortFrom(netip.MustParseAddr(to), 80).String()
+	for _, probe := range []string{"ping " + to, "tcp " + server, "udp " + server} {
+		s.Expect(from, probe, Silence)
+	}
+}
