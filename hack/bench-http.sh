@@ -11,7 +11,7 @@ if [ -z "${NORTHBOUND_PROGRAMS-}" ]; then
   make --no-print-directory bin/northbound-apiserver
   NORTHBOUND_PROGRAMS=$PWD/bin
 fi
-programs=$(test/aggregated/cluster/build.sh)
+programs=$(hack/kubernetes/build.sh etcd kube-apiserver kube-controller-manager)
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/northbound-bench-XXXXXX")
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT

@@ -14,7 +14,7 @@ if [ -z "${NORTHBOUND_PROGRAMS-}" ]; then
   make --no-print-directory bin/northbound-apiserver bin/kubectl
   NORTHBOUND_PROGRAMS=$PWD/bin
 fi
-NORTHBOUND_CLUSTER_PROGRAMS=$(test/aggregated/cluster/build.sh)
+NORTHBOUND_CLUSTER_PROGRAMS=$(hack/kubernetes/build.sh etcd kube-apiserver kube-controller-manager)
 # All files of the test lie in one folder, which is kept when it fails.
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/northbound-aggregated-XXXXXX")
 export NORTHBOUND_CLUSTER_PROGRAMS NORTHBOUND_PROGRAMS TMPDIR

@@ -26,7 +26,7 @@ const startTimeout = 90 * time.Second
 
 // Config says what Start runs.
 type Config struct {
-	// Programs is the folder of etcd, kube-apiserver and kube-controller-manager (cluster/build.sh prints it).
+	// Programs is the folder of etcd, kube-apiserver, kube-controller-manager and kube-scheduler (hack/kubernetes/build.sh prints it).
 	Programs string
 	// Dir takes certificates, data and logs. It must exist.
 	Dir string
@@ -153,10 +153,17 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, c Config, public str
 	if err != nil {
 		return err
 	}
+	kubelet, err := cp.users.client("kubelet-client", "kubelet-client", "system:masters")
+	if err != nil {
+		return err
+	}
 	args := []string{
 		"--etcd-servers=http://" + net.JoinHostPort("127.0.0.1", etcdPort),
 		"--bind-address=0.0.0.0", "--advertise-address=" + Addr.String(), "--secure-port=" + apiServerPort,
-		"--service-cluster-ip-range=10.96.0.0/16", "--authorization-mode=RBAC",
+		"--service-cluster-ip-range=" + ServiceCIDR.String(),
+		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+		"--kubelet-client-certificate=" + kubelet.cert, "--kubelet-client-key=" + kubelet.key,
+		"--kubelet-preferred-address-types=InternalIP",
 		"--client-ca-file=" + cp.users.file(),
 		"--tls-cert-file=" + serving.cert, "--tls-private-key-file=" + serving.key,
 		"--service-account-issuer=https://kubernetes.default.svc",
@@ -224,6 +231,19 @@ func (cp *ControlPlane) StartControllerManager(ctx context.Context) error {
 		_, err := client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
+}
+
+// StartScheduler adds kube-scheduler, which a cluster with nodes needs.
+func (cp *ControlPlane) StartScheduler() error {
+	kubeconfig, err := cp.Kubeconfig("system:kube-scheduler")
+	if err != nil {
+		return err
+	}
+	_, err = cp.start("kube-scheduler",
+		"--kubeconfig="+kubeconfig, "--authentication-kubeconfig="+kubeconfig, "--authorization-kubeconfig="+kubeconfig,
+		"--bind-address=127.0.0.1", "--leader-elect=false", "--kube-api-qps=500", "--kube-api-burst=1000",
+	)
+	return err
 }
 
 // ControllerManagerHealth returns an error unless every health check of the controller manager passes.

@@ -14,6 +14,9 @@ import (
 // kube-apiserver, and endpoints of aggregated API servers. It is an address of the loopback interface all the same.
 var Addr = netip.MustParseAddr("10.200.0.1")
 
+// ServiceCIDR is where kube-apiserver takes the addresses of Services from.
+var ServiceCIDR = netip.MustParsePrefix("10.96.0.0/16")
+
 // ErrNotIsolated reports that the process can see a network other than its own.
 var ErrNotIsolated = errors.New("this process is not in a network namespace of its own")
 

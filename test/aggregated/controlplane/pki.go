@@ -80,7 +80,7 @@ func (a *authority) issue(name string, template *x509.Certificate) (pair, error)
 		return pair{}, err
 	}
 	template.NotBefore = time.Now().Add(-time.Hour)
-	template.NotAfter = time.Now().Add(24 * time.Hour)
+	template.NotAfter = time.Now().AddDate(1, 0, 0)
 	parent, signer := a.cert, a.key
 	if parent == nil {
 		parent, signer = template, key

@@ -1,9 +1,11 @@
 #!/bin/bash
-# Builds the control plane of the aggregated tests (etcd, kube-apiserver, kube-controller-manager) from this folder's
-# go.mod, into ${XDG_CACHE_HOME:-~/.cache}/northbound/k8s-<version>, and prints that folder. Programs that were built from
-# the same go.mod, go.sum and flags are left alone. The first build takes 10 to 20 minutes on two cores.
+# Builds programs of Kubernetes (and etcd) from this folder's go.mod into ${XDG_CACHE_HOME:-~/.cache}/northbound/k8s-<version>,
+# and prints that folder. Programs that were built from the same go.mod, go.sum and flags are left alone. The first build of
+# a control plane takes 10 to 20 minutes on two cores.
+# usage: build.sh [PROGRAM...]   by default all: etcd kube-apiserver kube-controller-manager kube-scheduler kubelet
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
+[ $# -gt 0 ] || set -- etcd kube-apiserver kube-controller-manager kube-scheduler kubelet
 
 version=$(awk '{ sub(/^require /, "") } $1 == "k8s.io/kubernetes" { print $2; exit }' go.mod)
 [[ $version =~ ^v([0-9]+)\.([0-9]+)\. ]] || { echo "build.sh: no version of k8s.io/kubernetes in go.mod" >&2; exit 1; }
@@ -23,18 +25,17 @@ exec 9>"$dir/.lock"
 flock 9   # two builds at once would need twice the memory, which a small machine does not have
 key=$({ cat go.mod go.sum; go env GOVERSION GOARCH; echo "${flags[*]}"; } | sha256sum | cut -d' ' -f1)
 
-declare -A package=(
-  [etcd]=go.etcd.io/etcd/server/v3
-  [kube-apiserver]=k8s.io/kubernetes/cmd/kube-apiserver
-  [kube-controller-manager]=k8s.io/kubernetes/cmd/kube-controller-manager
-)
-for program in etcd kube-apiserver kube-controller-manager; do
+for program; do
+  case $program in
+    etcd) package=go.etcd.io/etcd/server/v3 ;;
+    *) package=k8s.io/kubernetes/cmd/$program ;;
+  esac
   if [ -x "$dir/$program" ] && [ "$(cat "$dir/.$program.key" 2>/dev/null)" = "$key" ]; then
     continue
   fi
   echo "building $program $version" >&2
-  nice -n 15 go build "${flags[@]}" -o "$dir/.$program.new" "${package[$program]}"
-  mv "$dir/.$program.new" "$dir/$program"   # a rename: a control plane that is running keeps its program
+  nice -n 15 go build "${flags[@]}" -o "$dir/.$program.new" "$package"
+  mv "$dir/.$program.new" "$dir/$program"   # a rename: a cluster that is running keeps its program
   echo "$key" >"$dir/.$program.key"
 done
 echo "$dir"
