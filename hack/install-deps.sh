@@ -1,6 +1,7 @@
 #!/bin/bash
-# install-deps.sh: install the Debian packages that Northbound needs to run and to be tested, those that are missing. On Debian 12
-# and 13 and on Ubuntu 24.04, as root or through sudo. Without anything missing it does not call apt at all.
+# install-deps.sh [lab]: install the Debian packages that Northbound needs to run and to be tested, with "lab" also those of
+# the nodes of "make cluster", those that are missing. On Debian 12 and 13 and on Ubuntu 24.04, as root or through sudo.
+# Without anything missing it does not call apt at all.
 # It leaves no service of what it installs running or enabled: Northbound and its tests start the programs themselves.
 set -euo pipefail
 
@@ -10,6 +11,15 @@ packages=(
   openvswitch-switch openvswitch-common # ovsdb-server, ovsdb-tool, ovs-vswitchd
   iproute2 iputils-ping            # network namespaces of tests, and what they send
 )
+case ${1-} in
+"") ;;
+lab) packages+=(
+  containerd runc containernetworking-plugins # container runtime; the plugin loopback
+  busybox-static                   # the shell in images
+  nftables ethtool util-linux procps
+) ;;
+*) echo "usage: install-deps.sh [lab]" >&2; exit 2 ;;
+esac
 policy=/usr/sbin/policy-rc.d
 
 fail() { echo "install-deps.sh: $*" >&2; exit 1; }
@@ -46,7 +56,7 @@ forbid_services() {
 disable_services() {
   local files units scripts
   files=$(dpkg -L "$@")
-  mapfile -t units < <(sed -nE 's#^(/usr)?/lib/systemd/system/((ov|openvswitch)[^/@]*\.service)$#\2#p' <<<"$files" | sort -u)
+  mapfile -t units < <(sed -nE 's#^(/usr)?/lib/systemd/system/((ov|openvswitch|containerd|nftables)[^/@]*\.service)$#\2#p' <<<"$files" | sort -u)
   if [ ${#units[@]} -gt 0 ]; then
     if command -v systemctl >/dev/null; then
       as_root systemctl disable --quiet "${units[@]}"
@@ -55,7 +65,7 @@ disable_services() {
     fi
     if [ -d /run/systemd/system ]; then as_root systemctl stop "${units[@]}"; fi
   fi
-  mapfile -t scripts < <(sed -nE 's#^/etc/init\.d/((ov|openvswitch).*)$#\1#p' <<<"$files")
+  mapfile -t scripts < <(sed -nE 's#^/etc/init\.d/((ov|openvswitch|containerd).*)$#\1#p' <<<"$files")
   local script
   for script in "${scripts[@]}"; do as_root update-rc.d "$script" disable; done
 }
