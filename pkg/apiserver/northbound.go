@@ -12,23 +12,23 @@ import (
 )
 
 // nbTables are the tables in which the kinds realize their objects, with the columns that they decide.
-// See ovn-nb(5); the engine leaves out what the connected database does not have.
+// See ovn-nb(5); the engine leaves out what the connected database does not have. Columns that hold the rows of other objects, as
+// the ports of a switch, are not among them: they are as long as there are such objects, and every change would copy them.
 var nbTables = map[string][]string{
-	nb.LogicalSwitch: {"name", "ports", "acls", "qos_rules", "load_balancer", "dns_records", "forwarding_groups", "other_config", "external_ids"},
+	nb.LogicalSwitch: {"name", "other_config", "external_ids"},
 	nb.LogicalSwitchPort: {"name", "type", "enabled", "addresses", "port_security", "parent_name", "tag", "tag_request",
 		"dhcpv4_options", "dhcpv6_options", "ha_chassis_group", "options", "peer", "external_ids"},
-	nb.LogicalRouter: {"name", "enabled", "ports", "static_routes", "policies", "nat", "load_balancer", "options", "external_ids"},
-	nb.LogicalRouterPort: {"name", "mac", "networks", "peer", "enabled", "gateway_chassis", "ha_chassis_group",
-		"ipv6_ra_configs", "options", "external_ids"},
-	nb.GatewayChassis: {"name", "chassis_name", "priority", "options", "external_ids"},
-	nb.StaticRoute:    {"ip_prefix", "nexthop", "output_port", "policy", "route_table", "bfd", "options", "external_ids"},
-	nb.RouterPolicy:   {"priority", "match", "action", "nexthop", "nexthops", "options", "external_ids"},
-	nb.ACL:            {"name", "direction", "priority", "match", "action", "label", "log", "meter", "severity", "tier", "options", "external_ids"},
-	nb.DHCPOptions:    {"cidr", "options", "external_ids"},
-	nb.NAT:            {"type", "external_ip", "external_mac", "logical_ip", "logical_port", "external_ids"},
-	nb.LoadBalancer:   {"name", "vips", "protocol", "health_check", "ip_port_mappings", "selection_fields", "options", "external_ids"},
-	nb.HealthCheck:    {"vip", "options", "external_ids"},
-	nb.BFD:            {"logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "options", "external_ids"},
+	nb.LogicalRouter:     {"name", "enabled", "options", "external_ids"},
+	nb.LogicalRouterPort: {"name", "mac", "networks", "peer", "enabled", "ha_chassis_group", "ipv6_ra_configs", "options", "external_ids"},
+	nb.GatewayChassis:    {"name", "chassis_name", "priority", "options", "external_ids"},
+	nb.StaticRoute:       {"ip_prefix", "nexthop", "output_port", "policy", "route_table", "bfd", "options", "external_ids"},
+	nb.RouterPolicy:      {"priority", "match", "action", "nexthop", "nexthops", "options", "external_ids"},
+	nb.ACL:               {"name", "direction", "priority", "match", "action", "label", "log", "meter", "severity", "tier", "options", "external_ids"},
+	nb.DHCPOptions:       {"cidr", "options", "external_ids"},
+	nb.NAT:               {"type", "external_ip", "external_mac", "logical_ip", "logical_port", "external_ids"},
+	nb.LoadBalancer:      {"name", "vips", "protocol", "ip_port_mappings", "selection_fields", "options", "external_ids"},
+	nb.HealthCheck:       {"vip", "options", "external_ids"},
+	nb.BFD:               {"logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "options", "external_ids"},
 }
 
 // session is how the engine reaches the database at an address, which is a list as --nb-address.
