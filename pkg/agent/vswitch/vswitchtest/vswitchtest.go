@@ -176,7 +176,7 @@ func (n *Node) StartController(southbound, chassis string) {
 	n.Vsctl("--no-wait", "set", "Open_vSwitch", ".", "external_ids:system-id="+chassis, "external_ids:ovn-remote="+southbound,
 		"external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip=127.0.0.1", "external_ids:ovn-bridge-datapath-type=netdev",
 		"external_ids:ovn-monitor-all=true")
-	n.controller = n.spawn("ovn-controller", n.Address(), "--unixctl="+n.path("ovn-controller.ctl"))
+	n.controller = n.spawn("ovn-controller", n.Address(), "--pidfile="+n.path("ovn-controller.pid")) // 23.03 has no --unixctl
 	n.until("ovn-controller has made br-int", func() bool {
 		return n.try("ovs-vsctl", "--db="+n.Address(), "--no-wait", "br-exists", "br-int") == nil
 	})
