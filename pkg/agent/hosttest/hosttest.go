@@ -230,3 +230,19 @@ func Eventually(t testing.TB, ask func() error) {
 		}
 	}
 }
+
+// Run runs a program in the namespace to its end and returns what it writes.
+func Run(t testing.TB, h *host.Host, name string, args ...string) string {
+	t.Helper()
+	var output strings.Builder
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = &output, &output
+	err := h.Do(cmd.Start)
+	if err == nil {
+		err = cmd.Wait()
+	}
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, output.String())
+	}
+	return output.String()
+}

@@ -1,0 +1,279 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/northbound-ovn/northbound/pkg/agent/host"
+	"github.com/northbound-ovn/northbound/pkg/agent/vswitch"
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/generated/informers/externalversions"
+	listers "github.com/northbound-ovn/northbound/pkg/generated/listers/kubeovn/v1"
+)
+
+// Agent keeps a node as the API says. See New and Run.
+type Agent struct {
+	config     Config
+	host       *host.Host
+	vs         *vswitch.Switch
+	controller ovnController
+
+	subnets   listers.SubnetLister
+	chassis   listers.ChassisLister
+	ips       listers.IPLister
+	providers listers.ProviderNetworkLister
+	nodes     cache.Store // nil without Kubernetes
+	informers []cache.SharedIndexInformer
+
+	loops []*loop
+	// The loops by name, for who wakes them.
+	settingsLoop, chassisLoop, portLoop, routesLoop, natLoop, sysctlLoop *loop
+}
+
+// New opens the node's namespace and its Open vSwitch. The context ends what it opens.
+func New(ctx context.Context, config Config) (*Agent, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	a := &Agent{config: config, controller: ovnController{config.OVNRunDir}}
+	var err error
+	if a.host, err = host.Open(config.NetworkNamespace); err != nil {
+		return nil, err
+	}
+	if a.vs, err = vswitch.Open(ctx, config.OVSDB); err != nil {
+		return nil, errors.Join(err, a.host.Close())
+	}
+	a.makeInformers()
+	a.makeLoops()
+	return a, nil
+}
+
+// makeInformers makes the views of the API: all Subnets, Chassis and ProviderNetworks, and the node's own IP and Node.
+func (a *Agent) makeInformers() {
+	all := externalversions.NewSharedInformerFactory(a.config.Northbound, 0)
+	own := externalversions.NewSharedInformerFactoryWithOptions(a.config.Northbound, 0, externalversions.WithTweakListOptions(only(ipName(a.config.NodeName))))
+	a.subnets = all.Kubeovn().V1().Subnets().Lister()
+	a.chassis = all.Kubeovn().V1().Chassis().Lister()
+	a.providers = all.Kubeovn().V1().ProviderNetworks().Lister()
+	a.ips = own.Kubeovn().V1().IPs().Lister()
+	a.watch(all.Kubeovn().V1().Subnets().Informer(), func() []*loop { return []*loop{a.portLoop, a.routesLoop, a.natLoop} })
+	a.watch(all.Kubeovn().V1().Chassis().Informer(), func() []*loop { return []*loop{a.chassisLoop, a.natLoop} })
+	a.watch(all.Kubeovn().V1().ProviderNetworks().Informer(), func() []*loop { return nil })
+	a.watch(own.Kubeovn().V1().IPs().Informer(), func() []*loop { return []*loop{a.portLoop} })
+	if a.config.Kubernetes == nil {
+		return
+	}
+	nodes := informers.NewSharedInformerFactoryWithOptions(a.config.Kubernetes, 0, informers.WithTweakListOptions(only(a.config.NodeName))).Core().V1().Nodes().Informer()
+	a.nodes = nodes.GetStore()
+	a.watch(nodes, func() []*loop { return []*loop{a.settingsLoop, a.chassisLoop, a.portLoop, a.routesLoop} })
+}
+
+// only restricts a list to the object of a name.
+func only(name string) func(*metav1.ListOptions) {
+	return func(o *metav1.ListOptions) {
+		o.FieldSelector = fields.OneTermEqualSelector("metadata.name", name).String()
+	}
+}
+
+// watch wakes loops when something changes in an informer.
+func (a *Agent) watch(informer cache.SharedIndexInformer, loops func() []*loop) {
+	wake := func() {
+		for _, l := range loops() {
+			l.Wake()
+		}
+	}
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { wake() }, UpdateFunc: func(_, _ any) { wake() }, DeleteFunc: func(any) { wake() },
+	})
+	if err != nil {
+		panic(err) // Only of an informer that has ended.
+	}
+	a.informers = append(a.informers, informer)
+}
+
+// makeLoops makes the owners of the node's concerns.
+func (a *Agent) makeLoops() {
+	c := a.config
+	a.settingsLoop = a.loop("settings", (&settings{
+		host: a.host, vs: a.vs, node: a.node, nodeName: c.NodeName, interfaces: c.Interfaces, remote: c.OVNRemote, encap: c.EncapType, datapath: c.Datapath,
+	}).sync)
+	a.chassisLoop = a.loop("chassis", (&chassis{
+		vs: a.vs, client: c.Northbound, node: a.node, nodeName: c.NodeName, known: a.ownChassis, now: time.Now,
+		connected: func(ctx context.Context) error {
+			err := a.controller.connected(ctx)
+			observeController(err)
+			return err
+		},
+	}).sync)
+	a.portLoop = a.loop("node-port", (&nodePort{
+		host: a.host, vs: a.vs, client: c.Northbound, node: a.node, nodeName: c.NodeName, nodeSwitch: c.NodeSwitch, interfaces: c.Interfaces,
+		encap: c.EncapType, mtu: c.MTU, ip: a.ownIP, network: a.network,
+	}).sync)
+	a.routesLoop = a.loop("routes", (&routes{host: a.host, node: a.node, network: a.network, services: c.Services}).sync)
+	a.natLoop = a.loop("nat", (&translation{host: a.host, network: a.network, services: c.Services}).sync)
+	a.sysctlLoop = a.loop("sysctls", (&sysctls{host: a.host}).sync)
+}
+
+func (a *Agent) loop(name string, sync func(context.Context) error) *loop {
+	l := newLoop(name, sync)
+	a.loops = append(a.loops, l)
+	return l
+}
+
+// node is the node's Node; nil when it is not known yet.
+func (a *Agent) node() *corev1.Node {
+	if a.nodes == nil {
+		return a.config.staticNode()
+	}
+	obj, exists, err := a.nodes.GetByKey(a.config.NodeName)
+	if err != nil || !exists {
+		return nil
+	}
+	return obj.(*corev1.Node)
+}
+
+func (a *Agent) ownChassis() *v1.Chassis {
+	c, err := a.chassis.Get(a.config.NodeName)
+	if err != nil {
+		return nil // It does not exist.
+	}
+	return c
+}
+
+func (a *Agent) ownIP() *v1.IP {
+	ip, err := a.ips.Get(ipName(a.config.NodeName))
+	if err != nil {
+		return nil // It does not exist.
+	}
+	return ip
+}
+
+// network is what the API says of the default Vpc now.
+func (a *Agent) network() network {
+	subnets, _ := a.subnets.List(labels.Everything()) // A lister reads memory, and does not fail.
+	chassis, _ := a.chassis.List(labels.Everything())
+	return networkOf(subnets, chassis, a.config.DefaultVpc, a.config.NodeSwitch, a.config.NodeName)
+}
+
+// Run keeps the node until the context ends. It returns an error when it cannot begin; what fails later is tried again.
+// What it made stays when it ends: pods go on without it.
+func (a *Agent) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer func() {
+		cancel()
+		wg.Wait()
+		a.vs.Close()
+		if err := a.host.Close(); err != nil {
+			klog.FromContext(ctx).Error(err, "Close the network namespace")
+		}
+	}()
+	if err := a.serveHealth(ctx); err != nil {
+		return err
+	}
+	for _, informer := range a.informers {
+		wg.Go(func() { informer.RunWithContext(ctx) })
+	}
+	wg.Go(func() { a.settingsLoop.Run(ctx) }) // Needs no API but for the node's address.
+	wg.Go(func() { a.sysctlLoop.Run(ctx) })
+	for _, informer := range a.informers {
+		if !cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+			return nil
+		}
+	}
+	klog.FromContext(ctx).Info("The API is known; keeping the node", "node", a.config.NodeName)
+	for _, l := range a.loops {
+		if l != a.settingsLoop && l != a.sysctlLoop {
+			wg.Go(func() { l.Run(ctx) })
+		}
+	}
+	a.follow(ctx, &wg)
+	<-ctx.Done()
+	return nil
+}
+
+// follow wakes loops when the node changes.
+func (a *Agent) follow(ctx context.Context, wg *sync.WaitGroup) {
+	wg.Go(func() {
+		repeat(ctx, func() error { return a.host.Watch(ctx, wake(a.settingsLoop, a.portLoop, a.routesLoop)) })
+	})
+	wg.Go(func() {
+		repeat(ctx, func() error { return (&translation{host: a.host}).watch(ctx, wake(a.natLoop)) })
+	})
+	wg.Go(func() { a.controller.watch(ctx, wake(a.chassisLoop)) })
+	wg.Go(func() {
+		notify := wake(a.settingsLoop, a.portLoop, a.chassisLoop)
+		for ctx.Err() == nil {
+			changed := a.vs.Snapshot().Changed()
+			notify()
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+		}
+	})
+	wg.Go(func() {
+		ticker := time.NewTicker(heartbeat)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				a.chassisLoop.Wake()
+			}
+		}
+	})
+}
+
+func wake(loops ...*loop) func() {
+	return func() {
+		for _, l := range loops {
+			l.Wake()
+		}
+	}
+}
+
+// repeat calls f again whenever it fails, until the context ends.
+func repeat(ctx context.Context, f func() error) {
+	for ctx.Err() == nil {
+		if err := f(); err != nil && ctx.Err() == nil {
+			klog.FromContext(ctx).Info("Subscribing again", "reason", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// Ready waits until every concern of the node has been as it should be.
+func (a *Agent) Ready(ctx context.Context) error {
+	for {
+		var errs []error
+		for _, l := range a.loops {
+			if err := l.Err(); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", l.name, err))
+			}
+		}
+		if len(errs) == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(append(errs, ctx.Err())...)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}

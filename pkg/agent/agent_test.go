@@ -1,0 +1,216 @@
+package agent_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/northbound-ovn/northbound/pkg/agent"
+	"github.com/northbound-ovn/northbound/pkg/agent/host"
+	"github.com/northbound-ovn/northbound/pkg/agent/hosttest"
+	"github.com/northbound-ovn/northbound/pkg/agent/vswitch/vswitchtest"
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/apiserver"
+	"github.com/northbound-ovn/northbound/pkg/apiserver/apiservertest"
+	"github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
+	typed "github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned/typed/kubeovn/v1"
+)
+
+const nodeName = "n1"
+
+// node is a node of an overlay with a real Open vSwitch, ovn-controller and API server, whose interface eth0 leads to a host
+// outside.
+type node struct {
+	t       *testing.T
+	server  *apiservertest.Server
+	switchd *vswitchtest.Node
+	host    *host.Host
+	outside *host.Host
+	api     typed.KubeovnV1Interface
+	client  versioned.Interface
+	state   string
+}
+
+func newNode(t *testing.T) *node {
+	n := &node{t: t, state: t.TempDir()}
+	n.server = apiservertest.Start(t, func(o *apiserver.Options) { o.Standalone.NoNorthd = false })
+	n.client = versioned.NewForConfigOrDie(n.server.Config)
+	n.api = n.client.KubeovnV1()
+	n.switchd = vswitchtest.Start(t)
+	var err error
+	if n.host, err = host.Open(n.switchd.Path()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.host.Close() })
+	n.outside = hosttest.New(t)
+	hosttest.Connect(t, n.host, "eth0", n.outside, "eth0")
+	hosttest.Addr(t, n.host, "eth0", "192.0.2.1/24")
+	hosttest.Addr(t, n.outside, "eth0", "192.0.2.9/24")
+	hosttest.Echo(t, n.outside, 80)
+	hosttest.Echo(t, n.host, 80)
+	n.switchd.StartController("unix:"+n.server.DataDir+"/sb.sock", nodeName)
+	return n
+}
+
+// start runs an agent until the test ends or stop is called.
+func (n *node) start() (stop func()) {
+	n.t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(n.t.Context()))
+	config := agent.DefaultConfig()
+	config.NodeName, config.NodeIPs = nodeName, []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	config.Northbound, config.NetworkNamespace = n.client, n.switchd.Path()
+	config.OVSDB, config.OVNRunDir, config.StateDir = n.switchd.Address(), n.switchd.Dir(), n.state
+	config.Socket, config.HealthAddress = "", ""
+	a, err := agent.New(ctx, config)
+	if err != nil {
+		cancel()
+		n.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			n.t.Error(err)
+		}
+	})
+	n.t.Cleanup(stop)
+	ready, done := context.WithTimeout(n.t.Context(), time.Minute)
+	defer done()
+	if err := a.Ready(ready); err != nil {
+		n.t.Fatal(err)
+	}
+	return stop
+}
+
+// pod plugs a pod into a Subnet.
+func (n *node) pod(name, subnet string) (*host.Host, string) {
+	n.t.Helper()
+	ip, err := n.api.IPs().Create(n.t.Context(), &v1.IP{
+		ObjectMeta: metav1.ObjectMeta{Name: name + ".default"},
+		Spec:       v1.IPSpec{PodName: name, Namespace: "default", Subnet: subnet, NodeName: nodeName},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	s, err := n.api.Subnets().Get(n.t.Context(), subnet, metav1.GetOptions{})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	pod := hosttest.New(n.t)
+	hosttest.Connect(n.t, n.host, "h-"+name, pod, "eth0")
+	hosttest.Run(n.t, pod, "ip", "link", "set", "eth0", "address", ip.Spec.MacAddress, "mtu", "1400")
+	hosttest.Run(n.t, pod, "ethtool", "-K", "eth0", "tx", "off")
+	_, bits, _ := strings.Cut(s.Spec.CIDRBlock, "/")
+	hosttest.Addr(n.t, pod, "eth0", ip.Spec.IPAddress+"/"+bits)
+	hosttest.Route(n.t, pod, "default", s.Spec.Gateway)
+	n.switchd.Vsctl("add-port", "br-int", "h-"+name, "--", "set", "interface", "h-"+name, "external_ids:iface-id="+ip.Name)
+	hosttest.Echo(n.t, pod, 80)
+	return pod, ip.Spec.IPAddress
+}
+
+// want waits until a server at an address sees a client's source.
+func (n *node) want(from *host.Host, to, want string) {
+	n.t.Helper()
+	hosttest.Eventually(n.t, func() error {
+		got, err := hosttest.Call(n.t, from, "", to+":80")
+		if err != nil || got != want {
+			return fmt.Errorf("a call to %s has source %q (%v), want %q", to, got, err, want)
+		}
+		return nil
+	})
+}
+
+func TestANodeJoinsTheOverlay(t *testing.T) {
+	n := newNode(t)
+	n.start()
+	ip, err := n.api.IPs().Get(t.Context(), "node-n1", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := n.api.Chassis().Get(t.Context(), nodeName, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !meta.IsStatusConditionTrue(c.Status.Conditions, "Ready") || c.Status.HeartbeatTime.IsZero() || c.Spec.ChassisID != nodeName ||
+		!slices.Equal(c.Spec.NodeIPs, []string{"192.0.2.1"}) || !slices.Equal(c.Spec.EncapIPs, []string{"192.0.2.1"}) {
+		t.Errorf("Chassis: %+v", c)
+	}
+	if got := hosttest.Run(t, n.host, "ip", "-brief", "address", "show", "ovn0"); !strings.Contains(got, ip.Spec.IPAddress+"/16") {
+		t.Errorf("ovn0 has not %s: %s", ip.Spec.IPAddress, got)
+	}
+	for _, want := range []string{"10.16.0.0/16 via 100.64.0.1", "10.96.0.0/12 via 100.64.0.1"} {
+		if got := hosttest.Run(t, n.host, "ip", "route"); !strings.Contains(got, want) {
+			t.Errorf("no route %s:\n%s", want, got)
+		}
+	}
+	// The router of the default Vpc answers through OVN.
+	hosttest.Eventually(t, func() error {
+		return n.ping("100.64.0.1")
+	})
+}
+
+func (n *node) ping(to string) error {
+	cmd := exec.Command("ping", "-c1", "-W1", to)
+	if err := n.host.Do(cmd.Start); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
+// snapshot is what an agent keeps, as text; first the sequence number of the switch's configuration.
+func (n *node) snapshot() string {
+	return n.switchd.Vsctl("get", "Open_vSwitch", ".", "next_cfg") + hosttest.Run(n.t, n.host, "ip", "-details", "address", "show", "ovn0") +
+		hosttest.Run(n.t, n.host, "ip", "route") + hosttest.Run(n.t, n.host, "ip", "rule")
+}
+
+func TestAnAgentThatStartsAgainChangesNothing(t *testing.T) {
+	n := newNode(t)
+	stop := n.start()
+	before := n.snapshot()
+	stop()
+	if now := n.snapshot(); now != before {
+		t.Errorf("an agent that ended left this:\n%s\nof this:\n%s", now, before)
+	}
+	n.start()
+	if now := n.snapshot(); now != before {
+		t.Errorf("a second agent made this:\n%s\nof this:\n%s", now, before)
+	}
+}
+
+func TestDriftIsRepaired(t *testing.T) {
+	n := newNode(t)
+	n.start()
+	before := n.snapshot()
+	// Whatever somebody does to the node.
+	hosttest.Run(t, n.host, "ip", "route", "del", "10.16.0.0/16")
+	hosttest.Run(t, n.host, "ip", "rule", "del", "priority", "110")
+	hosttest.Run(t, n.host, "nft", "delete", "table", "inet", "northbound")
+	hosttest.Run(t, n.host, "ip", "-4", "address", "flush", "dev", "ovn0")
+	n.switchd.Vsctl("remove", "Open_vSwitch", ".", "external_ids", "ovn-encap-ip")
+	hosttest.Eventually(t, func() error {
+		if got := n.switchd.Vsctl("--if-exists", "get", "Open_vSwitch", ".", "external_ids:ovn-encap-ip"); !strings.Contains(got, "192.0.2.1") {
+			return fmt.Errorf("ovn-encap-ip is %s", got)
+		}
+		_, now, _ := strings.Cut(n.snapshot(), "\n")
+		if _, want, _ := strings.Cut(before, "\n"); now != want {
+			return fmt.Errorf("it is\n%s\nand was\n%s", now, want)
+		}
+		cmd := exec.Command("nft", "list", "table", "inet", "northbound")
+		if err := n.host.Do(cmd.Start); err != nil {
+			return err
+		}
+		return cmd.Wait()
+	})
+	n.switchd.Vsctl("del-port", "br-int", "ovn0")
+	hosttest.Eventually(t, func() error { return n.ping("100.64.0.1") })
+}

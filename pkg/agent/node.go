@@ -1,0 +1,151 @@
+package agent
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/northbound-ovn/northbound/pkg/agent/host"
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
+)
+
+// nodeAddresses are the addresses at which a node is reached, in the order in which the Node has them.
+func nodeAddresses(node *corev1.Node) []netip.Addr {
+	var addrs []netip.Addr
+	if node == nil {
+		return nil
+	}
+	for _, a := range node.Status.Addresses {
+		if a.Type != corev1.NodeInternalIP {
+			continue
+		}
+		if addr, err := ipam.ParseAddr(a.Address); err == nil && !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
+// firstOf is the first address of the family of another, the zero Addr when there is none.
+func firstOf(addrs []netip.Addr, like netip.Addr) netip.Addr {
+	for _, a := range addrs {
+		if a.Is4() == like.Is4() {
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// tunnel is where a node's tunnels end.
+type tunnel struct {
+	addrs []netip.Addr
+	link  netlink.Link
+}
+
+// findTunnel finds the interface for tunnels: the first one that matches one of the patterns, in their order, with its
+// addresses; without patterns, the one that has the node's first address.
+func findTunnel(h *host.Host, patterns []string, node []netip.Addr) (tunnel, error) {
+	links, err := h.LinkList()
+	if err != nil {
+		return tunnel{}, fmt.Errorf("list interfaces: %w", err)
+	}
+	if len(patterns) == 0 {
+		return tunnelOf(h, links, node)
+	}
+	for _, pattern := range patterns {
+		matches, err := regexp.Compile("^(" + pattern + ")$")
+		if err != nil {
+			return tunnel{}, fmt.Errorf("interface pattern %q: %w", pattern, err)
+		}
+		for _, link := range links {
+			if !matches.MatchString(link.Attrs().Name) {
+				continue
+			}
+			addrs, err := globalAddresses(h, link)
+			if err != nil {
+				return tunnel{}, err
+			}
+			if len(addrs) > 0 {
+				return tunnel{addrs: addrs[:1], link: link}, nil
+			}
+		}
+	}
+	return tunnel{}, fmt.Errorf("no interface with an address matches %q: --iface must name one", patterns)
+}
+
+func tunnelOf(h *host.Host, links []netlink.Link, node []netip.Addr) (tunnel, error) {
+	if len(node) == 0 {
+		return tunnel{}, fmt.Errorf("the node has no address: its Node has no InternalIP yet, and neither --node-ip nor --iface is given")
+	}
+	for _, link := range links {
+		addrs, err := globalAddresses(h, link)
+		if err != nil {
+			return tunnel{}, err
+		}
+		if slices.Contains(addrs, node[0]) {
+			return tunnel{addrs: node[:1], link: link}, nil
+		}
+	}
+	return tunnel{}, fmt.Errorf("no interface has the node's address %s: --iface must name the one for tunnels", node[0])
+}
+
+// globalAddresses are the addresses of an interface at which others may reach it.
+func globalAddresses(h *host.Host, link netlink.Link) ([]netip.Addr, error) {
+	list, err := h.AddrList(link, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil, fmt.Errorf("addresses of %s: %w", link.Attrs().Name, err)
+	}
+	var addrs []netip.Addr
+	for _, a := range list {
+		if addr, ok := netip.AddrFromSlice(a.IP); ok && addr.Unmap().IsGlobalUnicast() {
+			addrs = append(addrs, addr.Unmap())
+		}
+	}
+	return addrs, nil
+}
+
+// overhead is what an encapsulation adds to a packet, with a reserve, as Kube-OVN has it.
+func overhead(encap v1.EncapType, outer netip.Addr) int {
+	bytes := 100
+	if encap == v1.EncapVXLAN {
+		bytes = 50
+	}
+	if outer.Is6() {
+		bytes += 20
+	}
+	return bytes
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+func prefixOf(n *net.IPNet) netip.Prefix {
+	if n == nil {
+		return netip.Prefix{}
+	}
+	addr, _ := netip.AddrFromSlice(n.IP)
+	ones, _ := n.Mask.Size()
+	if addr.Is4In6() && len(n.Mask) == net.IPv4len {
+		addr = addr.Unmap()
+	}
+	return netip.PrefixFrom(addr, ones)
+}
+
+func addrOf(ip net.IP) netip.Addr {
+	addr, _ := netip.AddrFromSlice(ip)
+	return addr.Unmap()
+}
+
+func familyOf(a netip.Addr) int {
+	if a.Is4() {
+		return netlink.FAMILY_V4
+	}
+	return netlink.FAMILY_V6
+}
