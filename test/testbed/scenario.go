@@ -2,9 +2,11 @@ package testbed
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -92,13 +94,26 @@ func (s *Scenario) Settle() {
 	s.Nbctl(fmt.Sprintf("--timeout=%d", int(Patience.Seconds())), "--wait=hv", "sync")
 }
 
-// Apply creates the objects of a manifest, in its order.
+// Sample creates the objects of a file of artifacts/samples, in its order. Objects of other groups are for clusters: they are left out.
+func (s *Scenario) Sample(file string) {
+	s.t.Helper()
+	manifest, err := os.ReadFile(filepath.Join("../../artifacts/samples", file))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.Apply(string(manifest))
+}
+
+// Apply creates the objects of a manifest, in its order. They are of this group unless they say otherwise, and then left out.
 func (s *Scenario) Apply(manifest string) {
 	s.t.Helper()
 	for document := range strings.SplitSeq(manifest, "\n---\n") {
 		object := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
 			s.t.Fatalf("%v in %s", err, document)
+		}
+		if given := object.GetAPIVersion(); given != "" && given != v1.SchemeGroupVersion.String() {
+			continue
 		}
 		object.SetAPIVersion(v1.SchemeGroupVersion.String())
 		resource := s.resource(object.GetKind())
@@ -123,20 +138,24 @@ func (s *Scenario) Patch(kind, name, patch string) {
 	}
 }
 
-// Get reads an object.
-func (s *Scenario) Get(kind, name string, into any) {
+// EIP returns the addresses of an OvnEip; empty where it has none.
+func (s *Scenario) EIP(name string) (v4, v6 string) {
 	s.t.Helper()
-	object, err := s.resource(kind).Get(s.t.Context(), name, metav1.GetOptions{})
+	eip, err := s.API.OvnEips().Get(s.t.Context(), name, metav1.GetOptions{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	text, err := json.Marshal(object)
-	if err == nil {
-		err = json.Unmarshal(text, into)
-	}
+	return eip.Status.V4IP, eip.Status.V6IP
+}
+
+// Vip returns the addresses of a Vip; empty where it has none.
+func (s *Scenario) Vip(name string) (v4, v6 string) {
+	s.t.Helper()
+	vip, err := s.API.Vips().Get(s.t.Context(), name, metav1.GetOptions{})
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	return vip.Status.V4ip, vip.Status.V6ip
 }
 
 func (s *Scenario) resource(kind string) dynamic.ResourceInterface {
@@ -174,42 +193,60 @@ func (s *Scenario) Outside(name string, vlan int, addresses ...string) *Station 
 	return station
 }
 
-// Expect probes (see Station.Ask) until the answer is the wanted one, and fails the test when it never is. Silence must last.
-func (s *Scenario) Expect(from *Station, probe, want string) {
+// Asker is a Station, or what has one.
+type Asker interface {
+	Ask(ctx context.Context, probe string) (string, error)
+	String() string
+}
+
+// Expect probes (see Station.Ask) until the answer is the wanted one, and fails the test when it never is.
+func (s *Scenario) Expect(from Asker, probe, want string) {
+	s.t.Helper()
+	s.expectAll(from, want, probe)
+}
+
+// Reach expects that a station reaches another by ping, TCP and UDP, and what the other one answers.
+func (s *Scenario) Reach(from Asker, to string, answer string) {
+	s.t.Helper()
+	server := netip.AddrPortFrom(netip.MustParseAddr(to), 80).String()
+	s.expectAll(from, Pong, "ping "+to)
+	s.expectAll(from, answer, "tcp "+server, "udp "+server)
+}
+
+// NotReach expects that neither ping nor TCP nor UDP are answered.
+func (s *Scenario) NotReach(from Asker, to string) {
+	s.t.Helper()
+	server := netip.AddrPortFrom(netip.MustParseAddr(to), 80).String()
+	s.expectAll(from, Silence, "ping "+to, "tcp "+server, "udp "+server)
+}
+
+// expectAll sends probes at the same time.
+func (s *Scenario) expectAll(from Asker, want string, probes ...string) {
 	s.t.Helper()
 	if want == Silence {
-		s.Settle() // else silence may be that of a port which is not ready yet
+		s.Settle() // else it may be that of a port which is not ready yet
 	}
-	got := ""
-	ask := func() (err error) {
-		if got, err = from.Ask(s.t.Context(), probe); err == nil && got != want {
-			err = fmt.Errorf("answer %q", got)
-		}
-		return err
+	results := make(chan error)
+	for _, probe := range probes {
+		go func() {
+			err := eventually(s.t.Context(), func() error {
+				got, err := from.Ask(s.t.Context(), probe)
+				if err == nil && got != want {
+					err = fmt.Errorf("answer %q", got)
+				}
+				return err
+			})
+			if err != nil {
+				err = fmt.Errorf("%s: %s: %w, want %q", from, probe, err, want)
+			}
+			results <- err
+		}()
 	}
-	err := eventually(s.t.Context(), ask)
-	if err == nil && want == Silence {
-		err = ask()
+	var errs []error
+	for range probes {
+		errs = append(errs, <-results)
 	}
-	if err != nil {
-		s.t.Fatalf("%s: %s: %v, want %q", from.Name, probe, err, want)
-	}
-}
-
-// Reach expects that a station reaches another, which sees it as client, by ping, TCP and UDP.
-func (s *Scenario) Reach(from *Station, to string, answer string) {
-	s.t.Helper()
-	s.Expect(from, "ping "+to, Pong)
-	server := netip.AddrPortFrom(netip.MustParseAddr(to), 80).String()
-	s.Expect(from, "tcp "+server, answer)
-	s.Expect(from, "udp "+server, answer)
-}
-
-// NotReach expects that neither ping nor TCP nor UDP arrive.
-func (s *Scenario) NotReach(from *Station, to string) {
-	s.t.Helper()
-	server := netip.AddrPortFrom(netip.MustParseAddr(to), 80).String()
-	for _, probe := range []string{"ping " + to, "tcp " + server, "udp " + server} {
-		s.Expect(from, probe, Silence)
+	if err := errors.Join(errs...); err != nil {
+		s.t.Fatal(err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Station is a network namespace with an interface, and servers that say who they are and whom they see.
@@ -18,6 +20,24 @@ type Station struct {
 
 	namespace *Namespace
 	servers   []interface{ Close() error }
+}
+
+// String is the name.
+func (s *Station) String() string { return s.Name }
+
+// AddAddress gives the station one more address, usable at once.
+func (s *Station) AddAddress(p string) error {
+	return s.namespace.AddAddress(nic, netip.MustParsePrefix(p))
+}
+
+// DeleteAddress takes it away.
+func (s *Station) DeleteAddress(p string) error {
+	return s.namespace.DeleteAddress(nic, netip.MustParsePrefix(p))
+}
+
+// AddRoute sends packets for a prefix to a neighbour.
+func (s *Station) AddRoute(to, via string) error {
+	return s.namespace.AddRoute(netip.MustParsePrefix(to), netip.MustParseAddr(via))
 }
 
 // nic is the interface of a station.
@@ -37,7 +57,7 @@ func (s *Station) serve() error {
 			}
 			s.servers = append(s.servers, l)
 			go s.serveTCP(l)
-			p, err := net.ListenPacket("udp", address)
+			p, err := listenUDP(port)
 			if err != nil {
 				return err
 			}
@@ -59,15 +79,34 @@ func (s *Station) serveTCP(l net.Listener) {
 	}
 }
 
-func (s *Station) serveUDP(p net.PacketConn) {
-	buffer := make([]byte, 2048)
+// listenUDP returns a socket that tells with each packet to which of the station's addresses it came.
+func listenUDP(port int) (*net.UDPConn, error) {
+	p, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv6zero, Port: port})
+	if err != nil {
+		return nil, err
+	}
+	raw, err := p.SyscallConn()
+	if err == nil {
+		err = errors.Join(raw.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+		}), err)
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// serveUDP answers from the address to which the request came: the kernel gives and takes it in the same form.
+func (s *Station) serveUDP(p *net.UDPConn) {
+	buffer, addresses := make([]byte, 2048), make([]byte, 128)
 	for {
-		n, from, err := p.ReadFrom(buffer)
+		n, m, _, from, err := p.ReadMsgUDP(buffer, addresses)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err == nil {
-			_, _ = p.WriteTo(fmt.Appendf(nil, "%s sees %s\n%s", s.Name, addrOf(from), buffer[:n]), from)
+			_, _, _ = p.WriteMsgUDP(fmt.Appendf(nil, "%s sees %s\n%s", s.Name, addrOf(from), buffer[:n]), addresses[:m], from)
 		}
 	}
 }
@@ -130,7 +169,7 @@ func (s *Station) Ask(ctx context.Context, probe string) (string, error) {
 
 // Times of one probe: a lost SYN is sent again after a second.
 const (
-	tcpPatience    = 2500 * time.Millisecond
+	tcpPatience    = 1500 * time.Millisecond
 	packetPatience = time.Second
 )
 

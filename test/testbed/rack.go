@@ -1,0 +1,53 @@
+package testbed
+
+import (
+	"bufio"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+)
+
+// CableOf is the name of the host at whose cable the rack last saw the station that another one knows by an address.
+func (s *Scenario) CableOf(observer *Station, address string) string {
+	s.t.Helper()
+	mac := s.neighbour(observer, address)
+	cmd, err := s.programs.Command(s.t.Context(), "ovs-appctl", "-t", filepath.Join(s.fabric.rack.dir, "ovs-vswitchd.ctl"), "fdb/show", topOfRack)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	table, err := cmd.Output()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(strings.NewReader(string(table))); lines.Scan(); {
+		if f := strings.Fields(lines.Text()); len(f) == 4 && f[2] == mac { // port, VLAN, MAC, age
+			for _, h := range s.Hosts {
+				number, err := s.fabric.rack.vsctlOutput(s.t.Context(), "get", "interface", rackCable(h.Name), "ofport")
+				if err != nil {
+					s.t.Fatal(err)
+				}
+				if number == f[0] {
+					return h.Name
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// neighbour is the MAC that a station knows for an address, empty when it knows none.
+func (s *Scenario) neighbour(of *Station, address string) string {
+	s.t.Helper()
+	neighbours, err := of.namespace.links.NeighList(0, netlink.FAMILY_ALL)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, n := range neighbours {
+		if n.IP.String() == netip.MustParseAddr(address).String() {
+			return n.HardwareAddr.String()
+		}
+	}
+	return ""
+}
