@@ -1,5 +1,5 @@
-// Package vpcdns is the kind VpcDns: a DNS server for the pods of a Vpc. Of several in one Vpc the one that was created first is
-// active; the next takes over in the transaction that deletes it. The server itself is a workload of the cluster, which the
+// Package vpcdns is the kind VpcDns: a DNS server for the pods of a Vpc. Of several in one Vpc one is active, and stays it; the
+// oldest of the others takes over in the transaction that deletes it. The server itself is a workload of the cluster, which the
 // controller runs for the active one.
 package vpcdns
 
@@ -65,7 +65,7 @@ func NewResource(kubeovn.Config) *storage.Resource {
 		References: references,
 		Index:      func(d *v1.VpcDns) []string { return []string{keys(d.Spec.Vpc) + d.Name} },
 		Plan:       plan,
-		Derive:     func(v storage.View, d *v1.VpcDns) { d.Status.Active = first(v, d.Spec.Vpc) == d.Name },
+		Derive:     func(v storage.View, d *v1.VpcDns) { d.Status.Active = active(v, d.Spec.Vpc) == d.Name },
 		Affected:   affected,
 	})
 }
@@ -80,10 +80,12 @@ func references(d *v1.VpcDns) []storage.Ref {
 // keys begins the index keys of the VpcDnses of a Vpc.
 func keys(vpc string) string { return "vpc-dns/" + vpc + "/" }
 
-func plan(v storage.View, _, d *v1.VpcDns) error {
+func plan(v storage.View, old, d *v1.VpcDns) error {
 	if d == nil {
 		return nil
 	}
+	// Whether it is active is no matter of who writes it.
+	d.Status.Active = old != nil && old.Status.Active
 	var errs field.ErrorList
 	if v.Get(nb.Vpcs, d.Spec.Vpc) == nil {
 		errs = append(errs, kubeovn.NotFound(vpcPath, "Vpc", d.Spec.Vpc))
@@ -92,7 +94,7 @@ func plan(v storage.View, _, d *v1.VpcDns) error {
 	switch {
 	case !ok:
 		errs = append(errs, kubeovn.NotFound(subnetPath, "Subnet", d.Spec.Subnet))
-	case subnet.Spec.Vpc != d.Spec.Vpc:
+	case len(errs) == 0 && subnet.Spec.Vpc != d.Spec.Vpc:
 		errs = append(errs, field.Invalid(subnetPath, d.Spec.Subnet, fmt.Sprintf("subnet %s is not in vpc %s", subnet.Name, d.Spec.Vpc)))
 	}
 	return kubeovn.Invalid("VpcDns", d.Name, errs)
@@ -107,18 +109,26 @@ func siblings(v storage.View, vpc string, yield func(*v1.VpcDns)) {
 	}
 }
 
-// first is the name of the VpcDns of a Vpc that was created before all others; of those created in one second, the lowest.
-func first(v storage.View, vpc string) string {
-	var lowest *v1.VpcDns
+// active is the name of the VpcDns of a Vpc that is in effect: the one that was, or else the oldest. Creation times are of whole
+// seconds, so that age alone would let one take over that is not older.
+func active(v storage.View, vpc string) string {
+	var best *v1.VpcDns
 	siblings(v, vpc, func(d *v1.VpcDns) {
-		if lowest == nil || cmp.Or(d.CreationTimestamp.Compare(lowest.CreationTimestamp.Time), cmp.Compare(d.Name, lowest.Name)) < 0 {
-			lowest = d
+		if best == nil || before(d, best) {
+			best = d
 		}
 	})
-	if lowest == nil {
+	if best == nil {
 		return ""
 	}
-	return lowest.Name
+	return best.Name
+}
+
+func before(a, b *v1.VpcDns) bool {
+	if a.Status.Active != b.Status.Active {
+		return a.Status.Active
+	}
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name)) < 0
 }
 
 // affected are the others of the Vpc when one comes or goes.

@@ -56,6 +56,11 @@ func TestTheOldestOfAVpcIsActive(t *testing.T) {
 	w.MustCreate(dns("b", "cjh-vpc-1", "cjh-subnet-1"), dns("a", "cjh-vpc-1", "cjh-subnet-1"), dns("c", "cjh-vpc-1", "cjh-subnet-1"),
 		dns("other", "cjh-vpc-2", "cjh-subnet-2"))
 	check("b", "other")
+	// To say that it is active does not make it so.
+	if err := kindtest.Change(w, vpcdns.Resource, "a", func(d *v1.VpcDns) { d.Status.Active = true }); err != nil {
+		t.Fatal(err)
+	}
+	check("b", "other")
 	if err := w.Delete(vpcdns.Resource, "b"); err != nil {
 		t.Fatal(err)
 	}
