@@ -243,6 +243,21 @@ func TestAHintOfAnOlderPrefixDoesNoHarm(t *testing.T) {
 	}
 }
 
+func TestASubnetOfAnOldNameBeginsWithItsFirstAddress(t *testing.T) {
+	w := newWorld(t)
+	for range 2 {
+		w.MustCreate(subnet("s", "vpc1", "10.9.0.0/24,fd00:9::/112", "10.9.0.1,fd00:9::1"), newIP("a", "s", ""))
+		if got := get[*v1.IP](t, w, "ips", "a").Spec.IPAddress; got != "10.9.0.2,fd00:9::2" {
+			t.Errorf("got %s, want the first addresses", got)
+		}
+		for _, o := range [][2]string{{"ips", "a"}, {"subnets", "s"}} {
+			if err := w.Delete(o[0], o[1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 func TestASubnetWithoutAddressesGrantsAMAC(t *testing.T) {
 	w := newWorld(t, subnet("mac", "vpc1", "", ""))
 	got, errs := address.Allocate(w, get[*v1.Subnet](t, w, "subnets", "mac"), address.Request{Resource: "ips", Name: "b", Paths: paths})

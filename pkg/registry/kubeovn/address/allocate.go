@@ -166,7 +166,7 @@ func (p pools) choose(v storage.View, s *v1.Subnet, prefix netip.Prefix) (netip.
 			}
 		}
 	}
-	a, ok := pool.Next(resume(v, s.Name, prefix), used)
+	a, ok := pool.Next(resume(v, s, prefix), used)
 	if !ok {
 		dual := p.prefixes.V4.IsValid() && p.prefixes.V6.IsValid()
 		return a, &FullError{Subnet: s.Name, Prefix: prefix, Dual: dual, Size: pool.Size()}
@@ -177,17 +177,17 @@ func (p pools) choose(v storage.View, s *v1.Subnet, prefix netip.Prefix) (netip.
 // remember makes the next search begin after the addresses that were chosen.
 func (p pools) remember(v storage.View, s *v1.Subnet, wanted, given ipam.Addrs) {
 	if given.V4.IsValid() && !wanted.V4.IsValid() {
-		v.SetHint(hintKey(s.Name, p.prefixes.V4), low(given.V4.Next()))
+		v.SetHint(hintKey(s, p.prefixes.V4), low(given.V4.Next()))
 	}
 	if given.V6.IsValid() && !wanted.V6.IsValid() {
-		v.SetHint(hintKey(s.Name, p.prefixes.V6), low(given.V6.Next()))
+		v.SetHint(hintKey(s, p.prefixes.V6), low(given.V6.Next()))
 	}
 }
 
 // resume returns where the search in a prefix begins: the address at the hint, invalid when there is none. A hint is the low
 // 64 bits of an address; the others are those of the prefix, as no search ever gets past 2^64 addresses.
-func resume(v storage.View, subnet string, prefix netip.Prefix) netip.Addr {
-	hint := v.Hint(hintKey(subnet, prefix))
+func resume(v storage.View, s *v1.Subnet, prefix netip.Prefix) netip.Addr {
+	hint := v.Hint(hintKey(s, prefix))
 	if hint == 0 {
 		return netip.Addr{}
 	}
@@ -213,9 +213,11 @@ func low(a netip.Addr) uint64 {
 	return binary.BigEndian.Uint64(bytes[8:])
 }
 
-func hintKey(subnet string, prefix netip.Prefix) string {
+// hintKey is of one Subnet, not of all that ever had its name: a new one begins with its first address.
+func hintKey(s *v1.Subnet, prefix netip.Prefix) string {
+	family := "6"
 	if prefix.Addr().Is4() {
-		return base(subnet) + "4"
+		family = "4"
 	}
-	return base(subnet) + "6"
+	return base(s.Name) + string(s.UID) + "/" + family
 }
