@@ -162,6 +162,7 @@ func checkInUse(v storage.View, old, s *v1.Subnet) field.ErrorList {
 			errs = append(errs, field.Invalid(gatewayPath, s.Spec.Gateway, fmt.Sprintf("%s is in use by %s", a, address.Describe(holder))))
 		}
 	}
+	errs = append(errs, checkGatewayUsers(v, s, was, gateway)...)
 	if address.HasPorts(old) != address.HasPorts(s) {
 		for a, holder := range address.Used(v, s.Name, netip.Prefix{}) {
 			errs = append(errs, field.Invalid(providerPath, s.Spec.Provider,
@@ -170,6 +171,22 @@ func checkInUse(v storage.View, old, s *v1.Subnet) field.ErrorList {
 		}
 	}
 	return errs
+}
+
+// checkGatewayUsers refuses another gateway while interfaces send what leaves the Subnet to the one that was.
+func checkGatewayUsers(v storage.View, s *v1.Subnet, was, gateway ipam.Addrs) field.ErrorList {
+	for _, change := range [...]struct{ was, is netip.Addr }{{was.V4, gateway.V4}, {was.V6, gateway.V6}} {
+		if !change.was.IsValid() || change.was == change.is {
+			continue
+		}
+		for a, holder := range address.Used(v, s.Name, netip.Prefix{}) {
+			if _, ok := holder.(*v1.IP); ok && a.Is4() == change.was.Is4() {
+				return field.ErrorList{field.Invalid(gatewayPath, s.Spec.Gateway,
+					fmt.Sprintf("can't update gateway of cidr when any IPs in Using: %s (%s) sends to %s", a, address.Describe(holder), change.was))}
+			}
+		}
+	}
+	return nil
 }
 
 // maxNamed bounds how many objects a message names.

@@ -271,7 +271,8 @@ func TestChangesLeaveNoAddressBehind(t *testing.T) {
 		{"shrinking so that an address becomes the broadcast address", func(s *spec) { s.CIDRBlock = "10.0.1.0/28" }, []string{"10.0.1.15 (IP p5)"}},
 		{"moving", func(s *spec) { s.CIDRBlock, s.Gateway, s.ExcludeIps = "10.9.0.0/24", "", nil }, []string{"10.0.1.11 (IP p1)"}},
 		{"the gateway to an address in use", func(s *spec) { s.Gateway = "10.0.1.12" }, []string{"spec.gateway", "10.0.1.12 is in use by IP p2"}},
-		{"the gateway to a free address", func(s *spec) { s.Gateway = "10.0.1.99" }, nil},
+		{"the gateway that interfaces send to", func(s *spec) { s.Gateway = "10.0.1.99" }, []string{"spec.gateway", "10.0.1.11 (IP p1) sends to 10.0.1.1"}},
+		{"a gateway of a second family", func(s *spec) { s.CIDRBlock, s.Protocol, s.Gateway = "10.0.1.0/24,fd00::/64", "", "10.0.1.1,fd00::99" }, nil},
 		{"another Vpc", func(s *spec) { s.Vpc = "ovn-cluster" }, []string{"spec.vpc", "subnet net stays in vpc v"}},
 		{"a Vlan", func(s *spec) { s.Vlan = "x" }, []string{"spec.vlan", "cannot be changed"}},
 		{"the provider of a further interface", func(s *spec) { s.Provider = "ovn-nad.default.ovn" }, nil},
@@ -286,6 +287,26 @@ func TestChangesLeaveNoAddressBehind(t *testing.T) {
 			err := kindtest.Change(w, "subnets", "net", func(s *v1.Subnet) { test.change(&s.Spec) })
 			wantRefusal(t, err, test.want...)
 		})
+	}
+}
+
+func TestTheGatewayMayChangeWhileNobodySendsToIt(t *testing.T) {
+	w := newWorld(t)
+	w.MustCreate(newSubnet("net", "v", "10.0.1.0/24"))
+	if err := kindtest.Change(w, "subnets", "net", func(s *v1.Subnet) { s.Spec.Gateway = "10.0.1.99" }); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARefusalNamesEveryWrongField(t *testing.T) {
+	w := newWorld(t)
+	err := w.Create(newSubnet("b", "v", "10.0.1.0/24", func(s *spec) {
+		s.Protocol, s.Mtu, s.GatewayType, s.Gateway = "IPX", 70000, "elsewhere", "10.0.2.1"
+		s.ExternalEgressGateway, s.Vips = "10.0.1.999", []string{"10.9.9.9"}
+	}))
+	wantRefusal(t, err, "spec.protocol", "spec.mtu", "spec.gatewayType", "spec.gateway", "spec.externalEgressGateway", "spec.vips[0]")
+	if err != nil && strings.Contains(err.Error(), "spec.excludeIps") {
+		t.Errorf("blames the gateway twice: %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
@@ -42,6 +43,7 @@ func validate(s *v1.Subnet) field.ErrorList {
 	prefixes, found := validateCIDR(s)
 	errs = append(errs, found...)
 	if len(found) == 0 {
+		errs = append(errs, validateProtocol(s, prefixes)...)
 		errs = append(errs, validateGateway(s, prefixes)...)
 		errs = append(errs, validateExcludes(s, prefixes)...)
 		errs = append(errs, validateVips(s, prefixes)...)
@@ -71,19 +73,26 @@ func validateObjectName(name string) field.ErrorList {
 
 func validateCIDR(s *v1.Subnet) (ipam.Prefixes, field.ErrorList) {
 	prefixes, err := ipam.ParsePrefixes(s.Spec.CIDRBlock)
-	protocol := s.Spec.Protocol
-	path := specPath.Child("protocol")
 	switch {
 	case err != nil:
 		return prefixes, field.ErrorList{field.Invalid(cidrPath, s.Spec.CIDRBlock, err.Error())}
-	case protocol != "" && protocol != v1.ProtocolIPv4 && protocol != v1.ProtocolIPv6 && protocol != v1.ProtocolDual && protocol != v1.ProtocolMac:
-		return prefixes, field.ErrorList{field.Invalid(path, protocol, fmt.Sprintf("%s is not a valid protocol type: write IPv4, IPv6, Dual or Mac, or leave it out", protocol))}
-	case s.Spec.CIDRBlock == "" && protocol != v1.ProtocolMac:
+	case s.Spec.CIDRBlock == "" && s.Spec.Protocol != v1.ProtocolMac:
 		return prefixes, field.ErrorList{field.Required(cidrPath, "the prefix of the Subnet, as 10.16.0.0/16; for interfaces without addresses write protocol: Mac")}
-	case protocol != "" && protocol != protocolOf(prefixes):
-		return prefixes, field.ErrorList{field.Invalid(path, protocol, fmt.Sprintf("cidrBlock %q is %s: write that, or leave it out", s.Spec.CIDRBlock, protocolOf(prefixes)))}
 	}
 	return prefixes, nil
+}
+
+func validateProtocol(s *v1.Subnet, prefixes ipam.Prefixes) field.ErrorList {
+	message := ""
+	switch protocol := s.Spec.Protocol; protocol {
+	case "", protocolOf(prefixes):
+		return nil
+	case v1.ProtocolIPv4, v1.ProtocolIPv6, v1.ProtocolDual, v1.ProtocolMac:
+		message = fmt.Sprintf("cidrBlock %q is %s: write that, or leave it out", s.Spec.CIDRBlock, protocolOf(prefixes))
+	default:
+		message = fmt.Sprintf("%s is not a valid protocol type: write IPv4, IPv6, Dual or Mac, or leave it out", protocol)
+	}
+	return field.ErrorList{field.Invalid(specPath.Child("protocol"), s.Spec.Protocol, message)}
 }
 
 func validateGateway(s *v1.Subnet, prefixes ipam.Prefixes) field.ErrorList {
@@ -110,6 +119,7 @@ func validateGateway(s *v1.Subnet, prefixes ipam.Prefixes) field.ErrorList {
 func validateExcludes(s *v1.Subnet, prefixes ipam.Prefixes) field.ErrorList {
 	var errs field.ErrorList
 	seen := sets.New[string]()
+	gateway, _ := ipam.ParseAddrs(s.Spec.Gateway)
 	for i, text := range s.Spec.ExcludeIps {
 		path := specPath.Child("excludeIps").Index(i)
 		r, err := ipam.ParseRange(text)
@@ -120,6 +130,8 @@ func validateExcludes(s *v1.Subnet, prefixes ipam.Prefixes) field.ErrorList {
 			errs = append(errs, field.Invalid(path, text, fmt.Sprintf("%s in excludeIps is not a valid ip range: %v", text, err)))
 		case err != nil:
 			errs = append(errs, field.Invalid(path, text, fmt.Sprintf("ip %s in excludeIps is not a valid address: %v", text, err)))
+		case r.From() == r.To() && slices.Contains(gateway.All(), r.From()):
+			// Gateways are excluded without being asked for; where they must lie is said there.
 		case !prefixes.Contains(r.From()) || !prefixes.Contains(r.To()):
 			errs = append(errs, field.Invalid(path, text, fmt.Sprintf("%s in excludeIps is not in cidr %s", text, s.Spec.CIDRBlock)))
 		case seen.Has(text):
