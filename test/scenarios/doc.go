@@ -13,8 +13,8 @@
 //
 // Among the rows "+" is a new one, "-" one that is gone, "~" one that was changed, with the old and the new values. A row is
 // called by its name or by what distinguishes it, and so are the rows it refers to; behind it stands the object that it
-// belongs to. What differs from run to run is named instead: <mac1> is the first address that the server chose, <age>,
-// <time> and <uuid> are what they say.
+// belongs to. What differs from run to run is named instead: <mac1> is the first MAC that the server chose, <address1> the
+// first address that it chose in the default Subnet; <age>, <time> and <uuid> are what they say.
 //
 // After each transcript all objects that it made are deleted and everything in the database is as it was before.
 //

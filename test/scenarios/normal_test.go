@@ -8,7 +8,8 @@ import (
 )
 
 var (
-	macs      = regexp.MustCompile(`(?i)\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b`)
+	macs      = regexp.MustCompile(`\b00:00:00(:[0-9A-F]{2}){3}\b`) // of the users' guides' form; another would be seen
+	defaults  = regexp.MustCompile(`\b10\.16\.0\.\d+\b`)            // in the default Subnet, which lives longer than a transcript
 	uuids     = regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`)
 	times     = regexp.MustCompile(`"?\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"?`)
 	revisions = regexp.MustCompile(`(?m)^( *resourceVersion): "\d+"$`)
@@ -18,25 +19,33 @@ var (
 
 // namer replaces what the server chooses differently at each run by names, the same everywhere in a transcript.
 type namer struct {
-	given string // all that the author wrote, in lower case: addresses in it are no choices of the server
-	macs  []string
+	given           string // all that the author wrote: addresses in it are no choices of the server
+	macs, addresses []string
 }
 
 func (n *namer) normal(text string) string {
-	text = macs.ReplaceAllStringFunc(text, func(mac string) string {
-		mac = strings.ToLower(mac)
-		if strings.Contains(n.given, mac) {
-			return strings.ToUpper(mac)
+	text = macs.ReplaceAllStringFunc(text, func(mac string) string { return n.name("mac", &n.macs, mac) })
+	text = defaults.ReplaceAllStringFunc(text, func(address string) string {
+		if address == "10.16.0.0" || address == "10.16.0.1" { // the prefix and its gateway
+			return address
 		}
-		i := slices.Index(n.macs, mac)
-		if i < 0 {
-			i, n.macs = len(n.macs), append(n.macs, mac)
-		}
-		return fmt.Sprintf("<mac%d>", i+1)
+		return n.name("address", &n.addresses, address)
 	})
 	text = uuids.ReplaceAllString(text, "<uuid>")
 	text = times.ReplaceAllString(text, "<time>")
 	return revisions.ReplaceAllString(text, "$1: <revision>")
+}
+
+// name is what a value is called: as it is when the author knew it, otherwise the same name wherever it occurs.
+func (n *namer) name(what string, known *[]string, value string) string {
+	if strings.Contains(n.given, value) {
+		return value
+	}
+	i := slices.Index(*known, value)
+	if i < 0 {
+		i, *known = len(*known), append(*known, value)
+	}
+	return fmt.Sprintf("<%s%d>", what, i+1)
 }
 
 // tables normalizes what "kubectl get" prints and aligns it anew. Lines that belong to no table stay as they are.

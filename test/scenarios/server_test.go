@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 
 	"github.com/northbound-ovn/northbound/pkg/apiserver"
 	"github.com/northbound-ovn/northbound/pkg/apiserver/apiservertest"
@@ -35,7 +36,9 @@ func newServer(t *testing.T) *server {
 	s := &server{Server: apiservertest.Start(t, func(o *apiserver.Options) { o.Network.ExternalGatewaySwitch = "external204" })}
 	s.kubectl = newKubectl(s.DataDir+"/admin.kubeconfig", t.TempDir())
 	var err error
-	if s.client, err = dynamic.NewForConfig(s.Config); err != nil {
+	quiet := rest.CopyConfig(s.Config)
+	quiet.WarningHandler = rest.NoWarnings{}
+	if s.client, err = dynamic.NewForConfig(quiet); err != nil {
 		t.Fatal(err)
 	}
 	d, err := discovery.NewDiscoveryClientForConfig(s.Config)
