@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/northbound-ovn/northbound/pkg/agent/host"
+	"github.com/northbound-ovn/northbound/pkg/agent/uplink"
 	"github.com/northbound-ovn/northbound/pkg/agent/vswitch"
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/generated/informers/externalversions"
@@ -38,7 +40,7 @@ type Agent struct {
 
 	loops []*loop
 	// The loops by name, for who wakes them.
-	settingsLoop, chassisLoop, portLoop, routesLoop, natLoop, sysctlLoop *loop
+	settingsLoop, chassisLoop, portLoop, routesLoop, natLoop, providersLoop, sysctlLoop *loop
 }
 
 // New opens the node's namespace and its Open vSwitch. The context ends what it opens.
@@ -69,14 +71,16 @@ func (a *Agent) makeInformers() {
 	a.ips = own.Kubeovn().V1().IPs().Lister()
 	a.watch(all.Kubeovn().V1().Subnets().Informer(), func() []*loop { return []*loop{a.portLoop, a.routesLoop, a.natLoop} })
 	a.watch(all.Kubeovn().V1().Chassis().Informer(), func() []*loop { return []*loop{a.chassisLoop, a.natLoop} })
-	a.watch(all.Kubeovn().V1().ProviderNetworks().Informer(), func() []*loop { return nil })
+	a.watch(all.Kubeovn().V1().ProviderNetworks().Informer(), func() []*loop { return []*loop{a.providersLoop} })
 	a.watch(own.Kubeovn().V1().IPs().Informer(), func() []*loop { return []*loop{a.portLoop} })
 	if a.config.Kubernetes == nil {
 		return
 	}
 	nodes := informers.NewSharedInformerFactoryWithOptions(a.config.Kubernetes, 0, informers.WithTweakListOptions(only(a.config.NodeName))).Core().V1().Nodes().Informer()
 	a.nodes = nodes.GetStore()
-	a.watch(nodes, func() []*loop { return []*loop{a.settingsLoop, a.chassisLoop, a.portLoop, a.routesLoop} })
+	a.watch(nodes, func() []*loop {
+		return []*loop{a.settingsLoop, a.chassisLoop, a.portLoop, a.routesLoop, a.providersLoop}
+	})
 }
 
 // only restricts a list to the object of a name.
@@ -105,9 +109,10 @@ func (a *Agent) watch(informer cache.SharedIndexInformer, loops func() []*loop) 
 // makeLoops makes the owners of the node's concerns.
 func (a *Agent) makeLoops() {
 	c := a.config
-	a.settingsLoop = a.loop("settings", (&settings{
+	settings := &settings{
 		host: a.host, vs: a.vs, node: a.node, nodeName: c.NodeName, interfaces: c.Interfaces, remote: c.OVNRemote, encap: c.EncapType, datapath: c.Datapath,
-	}).sync)
+	}
+	a.settingsLoop = a.loop("settings", settings.sync)
 	a.chassisLoop = a.loop("chassis", (&chassis{
 		vs: a.vs, client: c.Northbound, node: a.node, nodeName: c.NodeName, known: a.ownChassis, now: time.Now,
 		connected: func(ctx context.Context) error {
@@ -122,6 +127,10 @@ func (a *Agent) makeLoops() {
 	}).sync)
 	a.routesLoop = a.loop("routes", (&routes{host: a.host, node: a.node, network: a.network, services: c.Services}).sync)
 	a.natLoop = a.loop("nat", (&translation{host: a.host, network: a.network, services: c.Services}).sync)
+	a.providersLoop = a.loop("providers", (&providers{
+		vs: a.vs, uplinks: &uplink.Uplinks{Host: a.host, Switch: a.vs, Dir: filepath.Join(c.StateDir, "uplinks")}, client: c.Northbound,
+		node: a.node, nodeName: c.NodeName, networks: a.providerNetworks, datapath: settings.datapathOf,
+	}).sync)
 	a.sysctlLoop = a.loop("sysctls", (&sysctls{host: a.host}).sync)
 }
 
@@ -157,6 +166,12 @@ func (a *Agent) ownIP() *v1.IP {
 		return nil // It does not exist.
 	}
 	return ip
+}
+
+// providerNetworks are all ProviderNetworks.
+func (a *Agent) providerNetworks() []*v1.ProviderNetwork {
+	list, _ := a.providers.List(labels.Everything()) // A lister reads memory, and does not fail.
+	return list
 }
 
 // network is what the API says of the default Vpc now.
@@ -206,14 +221,16 @@ func (a *Agent) Run(ctx context.Context) error {
 // follow wakes loops when the node changes.
 func (a *Agent) follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() {
-		repeat(ctx, func() error { return a.host.Watch(ctx, wake(a.settingsLoop, a.portLoop, a.routesLoop)) })
+		repeat(ctx, func() error {
+			return a.host.Watch(ctx, wake(a.settingsLoop, a.portLoop, a.routesLoop, a.providersLoop))
+		})
 	})
 	wg.Go(func() {
 		repeat(ctx, func() error { return (&translation{host: a.host}).watch(ctx, wake(a.natLoop)) })
 	})
 	wg.Go(func() { a.controller.watch(ctx, wake(a.chassisLoop)) })
 	wg.Go(func() {
-		notify := wake(a.settingsLoop, a.portLoop, a.chassisLoop)
+		notify := wake(a.settingsLoop, a.portLoop, a.chassisLoop, a.providersLoop)
 		for ctx.Err() == nil {
 			changed := a.vs.Snapshot().Changed()
 			notify()

@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/northbound-ovn/northbound/pkg/agent"
 	"github.com/northbound-ovn/northbound/pkg/agent/host"
@@ -213,4 +214,80 @@ func TestDriftIsRepaired(t *testing.T) {
 	})
 	n.switchd.Vsctl("del-port", "br-int", "ovn0")
 	hosttest.Eventually(t, func() error { return n.ping("100.64.0.1") })
+}
+
+func TestAProviderNetworkConnectsTheNodeAndIsReported(t *testing.T) {
+	n := newNode(t)
+	physical := hosttest.New(t)
+	hosttest.Connect(t, n.host, "eth1", physical, "eth0")
+	hosttest.Addr(t, n.host, "eth1", "203.0.113.1/24")
+	n.start()
+	networks := n.api.ProviderNetworks()
+	pn, err := networks.Create(t.Context(), &v1.ProviderNetwork{
+		ObjectMeta: metav1.ObjectMeta{Name: "pn"},
+		Spec:       v1.ProviderNetworkSpec{DefaultInterface: "eth9", CustomInterfaces: []v1.CustomInterface{{Interface: "eth1", Nodes: []string{nodeName}}}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := func(want string) {
+		t.Helper()
+		hosttest.Eventually(t, func() error {
+			pn, err = networks.Get(t.Context(), "pn", metav1.GetOptions{})
+			if got := fmt.Sprint(pn.Status.ReadyNodes, pn.Status.NotReadyNodes); err != nil || got != want {
+				return fmt.Errorf("ready and not ready nodes are %s, %v; want %s", got, err, want)
+			}
+			return nil
+		})
+	}
+	addresses := func(device, want string) {
+		t.Helper()
+		hosttest.Eventually(t, func() error {
+			if got := hosttest.Run(t, n.host, "ip", "-4", "-brief", "address", "show", "dev", device); !strings.Contains(got, want) {
+				return fmt.Errorf("%s has %s, want %s", device, got, want)
+			}
+			return nil
+		})
+	}
+	mappings := func(want string) {
+		t.Helper()
+		if got := n.switchd.Vsctl("--if-exists", "get", "Open_vSwitch", ".", "external_ids:ovn-bridge-mappings"); strings.TrimSpace(got) != want {
+			t.Errorf("ovn-bridge-mappings is %s, want %s", got, want)
+		}
+	}
+	status("[n1] []")
+	addresses("br-pn", "203.0.113.1/24")
+	mappings(`"pn:br-pn"`)
+
+	change := func(patch string) {
+		t.Helper()
+		if _, err := networks.Patch(t.Context(), "pn", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(`{"spec":{"customInterfaces":null}}`) // now it is eth9, which the node does not have
+	status("[] [n1]")
+	addresses("eth1", "203.0.113.1/24")
+	hosttest.Eventually(t, func() error {
+		pn, err = networks.Get(t.Context(), "pn", metav1.GetOptions{})
+		if err != nil || !strings.Contains(pn.Status.Conditions[0].Message, "no interface eth9") {
+			return fmt.Errorf("status %+v, %v", pn.Status, err)
+		}
+		return nil
+	})
+
+	change(`{"spec":{"defaultInterface":"eth1","excludeNodes":["n1"]}}`)
+	status("[] []")
+	change(`{"spec":{"excludeNodes":null}}`)
+	status("[n1] []")
+	if err := networks.Delete(t.Context(), "pn", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	addresses("eth1", "203.0.113.1/24")
+	hosttest.Eventually(t, func() error {
+		if got := n.switchd.Vsctl("--if-exists", "get", "Open_vSwitch", ".", "external_ids:ovn-bridge-mappings"); strings.Contains(got, "br-pn") {
+			return fmt.Errorf("ovn-bridge-mappings is %s", got)
+		}
+		return nil
+	})
 }

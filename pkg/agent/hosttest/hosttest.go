@@ -99,16 +99,6 @@ func Up(t testing.TB, h *host.Host, name string) {
 	}
 }
 
-// Dummy makes an interface that leads nowhere.
-func Dummy(t testing.TB, h *host.Host, name string, addrs ...string) {
-	t.Helper()
-	if err := h.LinkAdd(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Name: name}}); err != nil {
-		t.Fatal(err)
-	}
-	Up(t, h, name)
-	Addr(t, h, name, addrs...)
-}
-
 // Addr gives addresses, as 10.0.0.1/24, to an interface.
 func Addr(t testing.TB, h *host.Host, name string, addrs ...string) {
 	t.Helper()

@@ -1,0 +1,161 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/northbound-ovn/northbound/pkg/agent/uplink"
+	"github.com/northbound-ovn/northbound/pkg/agent/vswitch"
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	apply "github.com/northbound-ovn/northbound/pkg/generated/applyconfiguration/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
+)
+
+// providers is the owner of the node's connections with physical networks: bridges, the interfaces in them, and what
+// ovn-controller reads of them (ovn-bridge-mappings). It reports in the status of the ProviderNetworks.
+type providers struct {
+	vs       *vswitch.Switch
+	uplinks  *uplink.Uplinks
+	client   versioned.Interface
+	node     func() *corev1.Node
+	nodeName string
+	networks func() []*v1.ProviderNetwork
+	datapath func(vswitch.Snapshot) string
+}
+
+// sync connects what the API wants connected and disconnects the rest of what it had connected. One network's trouble does not
+// keep it from the others.
+func (p *providers) sync(ctx context.Context) error {
+	now, err := p.vs.Wait(ctx, func(vswitch.Snapshot) bool { return true })
+	if err != nil {
+		return err
+	}
+	var errs []error
+	wanted := map[string]bool{}
+	for _, pn := range p.networks() {
+		nic, connect, err := p.interfaceOf(pn)
+		if connect && pn.DeletionTimestamp == nil {
+			wanted[pn.Name] = true
+			err = errors.Join(err, p.connect(ctx, pn, nic, p.datapath(now)))
+		}
+		if reported := p.report(ctx, pn, wanted[pn.Name], err); reported != nil {
+			err = errors.Join(err, reported)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("ProviderNetwork %s: %w", pn.Name, err))
+		}
+	}
+	connected, err := p.uplinks.Connected()
+	if err != nil {
+		errs = append(errs, err)
+	}
+	for _, network := range connected {
+		if !wanted[network] {
+			if err := p.disconnect(ctx, network); err != nil {
+				errs = append(errs, fmt.Errorf("disconnect ProviderNetwork %s: %w", network, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// interfaceOf is the interface of this node for a network, and whether the node is to be connected.
+func (p *providers) interfaceOf(pn *v1.ProviderNetwork) (nic string, connect bool, err error) {
+	if slices.Contains(pn.Spec.ExcludeNodes, p.nodeName) {
+		return "", false, nil
+	}
+	if pn.Spec.NodeSelector != nil {
+		selector, err := metav1.LabelSelectorAsSelector(pn.Spec.NodeSelector)
+		if err != nil {
+			return "", false, err
+		}
+		node := p.node()
+		if node == nil {
+			return "", false, errors.New("the node's labels are not known yet")
+		}
+		if !selector.Matches(labels.Set(node.Labels)) {
+			return "", false, nil
+		}
+	}
+	for _, c := range pn.Spec.CustomInterfaces {
+		if slices.Contains(c.Nodes, p.nodeName) {
+			return c.Interface, true, nil
+		}
+	}
+	return pn.Spec.DefaultInterface, true, nil
+}
+
+// connect connects a network, and then lets ovn-controller know.
+func (p *providers) connect(ctx context.Context, pn *v1.ProviderNetwork, nic, datapath string) error {
+	if pn.Spec.ExchangeLinkName {
+		return errors.New("exchangeLinkName is not supported: the bridge is " + uplink.Bridge(pn.Name))
+	}
+	if err := p.uplinks.Connect(ctx, pn.Name, nic, datapath); err != nil {
+		return err
+	}
+	return p.mapTo(ctx, pn.Name, uplink.Bridge(pn.Name))
+}
+
+func (p *providers) disconnect(ctx context.Context, network string) error {
+	if err := p.mapTo(ctx, network, ""); err != nil {
+		return err
+	}
+	return p.uplinks.Disconnect(ctx, network)
+}
+
+// mapTo maps a network to a bridge for ovn-controller; an empty bridge ends that. Mappings of other networks stay.
+func (p *providers) mapTo(ctx context.Context, network, bridge string) error {
+	have := p.vs.Snapshot().Settings[settingMappings]
+	want := parseMappings(have).with(network, bridge).String()
+	if have == want {
+		return nil
+	}
+	return p.vs.Apply(ctx, vswitch.SetSettings(map[string]string{settingMappings: want}))
+}
+
+// report says in the network's status whether this node is connected; a node that is not to be connected says nothing. Each
+// node is a manager of its own, so that it owns its own condition only.
+func (p *providers) report(ctx context.Context, pn *v1.ProviderNetwork, connect bool, problem error) error {
+	var have *v1.ProviderNetworkCondition
+	for i, c := range pn.Status.Conditions {
+		if c.Node == p.nodeName && c.Type == readyCondition {
+			have = &pn.Status.Conditions[i]
+		}
+	}
+	want := metav1.ConditionTrue
+	reason, message := "Connected", "The bridge carries the interface"
+	if problem != nil {
+		want, reason, message = metav1.ConditionFalse, "NotConnected", problem.Error()
+	}
+	connect = connect || problem != nil
+	if !connect && have == nil || connect && have != nil && have.Status == want && have.Message == message {
+		return nil
+	}
+	status := apply.ProviderNetworkStatus()
+	if connect {
+		now := metav1.NewTime(time.Now())
+		changed := now
+		if have != nil && have.Status == want {
+			changed = have.LastTransitionTime
+		}
+		status.WithConditions(apply.ProviderNetworkCondition().WithNode(p.nodeName).WithType(readyCondition).WithStatus(want).
+			WithReason(reason).WithMessage(message).WithLastUpdateTime(now).WithLastTransitionTime(changed))
+	}
+	_, err := p.client.KubeovnV1().ProviderNetworks().ApplyStatus(ctx, apply.ProviderNetwork(pn.Name).WithStatus(status),
+		metav1.ApplyOptions{FieldManager: fieldManager + "/" + p.nodeName, Force: true})
+	if apierrors.IsNotFound(err) {
+		return nil // It is gone.
+	}
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}

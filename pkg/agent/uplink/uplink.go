@@ -1,0 +1,446 @@
+// Package uplink connects a node's interfaces with physical networks: an interface becomes a port of a bridge of Open vSwitch,
+// and the bridge takes over its MAC, its addresses and the routes through them, so that the node stays reachable at them.
+//
+// An interface that carries the node's own address must not be lost in between. What is to be moved is written to a plan on disk
+// before anything is touched; every step can be repeated, and Connect and Disconnect begin with what they find. So a move that a
+// crash interrupts is completed by the next Connect, or undone by the next Disconnect, wherever it stood, and a reboot, after
+// which the interface has its addresses again while the bridge is still in the database, is a move like another.
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/northbound-ovn/northbound/pkg/agent/host"
+	"github.com/northbound-ovn/northbound/pkg/agent/vswitch"
+)
+
+// bridgePrefix begins the names of bridges.
+const bridgePrefix = "br-"
+
+// ownerKey is the key of a bridge's external_ids that names the network for which the agent made it.
+const ownerKey = "northbound-provider-network"
+
+// ErrNotYet is the error when ovs-vswitchd has not done its part yet; changes of links tell when to try again.
+var ErrNotYet = errors.New("ovs-vswitchd is not done yet")
+
+// Uplinks connects the interfaces of one node. It is for one goroutine at a time.
+type Uplinks struct {
+	// Host is the node's network namespace, Switch its Open vSwitch.
+	Host   *host.Host
+	Switch *vswitch.Switch
+	// Dir is the folder for plans. It must survive a reboot.
+	Dir string
+	// Boot identifies the boot of the machine; the kernel's identifier when empty.
+	Boot string
+
+	// before is called before each step: tests stop there.
+	before func(step string) error
+}
+
+// Bridge is the name of the bridge of a network.
+func Bridge(network string) string { return bridgePrefix + network }
+
+// Connected are the networks that have been connected, or whose connection was begun.
+func (u *Uplinks) Connected() ([]string, error) { return u.store().networks() }
+
+func (u *Uplinks) store() store { return store{u.Dir} }
+
+// Connect connects an interface with a network; when it returns without an error, the bridge carries the interface's addresses
+// and routes. An interface that the network had before is given back first. What is as it should be is left alone.
+func (u *Uplinks) Connect(ctx context.Context, network, nic, datapath string) error {
+	p, err := u.store().load(network)
+	if err != nil {
+		return fmt.Errorf("plan of network %s: %w", network, err)
+	}
+	if p != nil && (p.Undo || p.Interface != nic) {
+		if err := u.Disconnect(ctx, network); err != nil {
+			return err
+		}
+		p = nil
+	}
+	link, err := u.nic(network, nic)
+	if err != nil {
+		return err
+	}
+	next, err := u.planned(p, network, link)
+	if err != nil {
+		return err
+	}
+	steps := []step{
+		{"plan", func() error { return u.saveChanged(p, next) }},
+		{"bridge", func() error { return u.bridge(ctx, next, datapath) }},
+		{"start", func() error { return u.startBridge(next, link) }},
+	}
+	if !next.Moved {
+		steps = append(steps,
+			step{"take", func() error { return u.give(next, next.Bridge) }},
+			step{"release", func() error { return u.release(link) }},
+			step{"routes", func() error { return u.routes(next, next.Bridge) }},
+			step{"moved", func() error { next.Moved = true; return u.store().save(next) }},
+		)
+	}
+	return u.run(append(steps, step{"silence", func() error { return u.silence(nic, datapath) }}))
+}
+
+// Disconnect gives the interface of a network its addresses and routes back and removes the bridge. A network that is not
+// connected is left alone.
+func (u *Uplinks) Disconnect(ctx context.Context, network string) error {
+	p, err := u.store().load(network)
+	if p == nil || err != nil {
+		return err
+	}
+	return u.run([]step{
+		{"undo-plan", func() error { return u.undo(p) }},
+		{"undo-silence", func() error { return u.unsilence(p.Interface) }},
+		{"undo-bridge", func() error {
+			// ovs-vswitchd removes the device, and with it the addresses and routes.
+			return u.Switch.Apply(ctx, vswitch.RemovePort(p.Interface), vswitch.RemoveBridge(p.Bridge))
+		}},
+		{"undo-release", func() error { return u.gone(p.Bridge) }},
+		{"undo-take", func() error { return u.give(p, p.Interface) }},
+		{"undo-routes", func() error { return u.routes(p, p.Interface) }},
+		{"undo-forget", func() error { return u.store().remove(network) }},
+	})
+}
+
+type step struct {
+	name string
+	do   func() error
+}
+
+func (u *Uplinks) run(steps []step) error {
+	for _, s := range steps {
+		if u.before != nil {
+			if err := u.before(s.name); err != nil {
+				return err
+			}
+		}
+		if err := s.do(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nic finds the interface and checks that it can be moved.
+func (u *Uplinks) nic(network, nic string) (netlink.Link, error) {
+	link, err := u.Host.LinkByName(nic)
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		return nil, fmt.Errorf("the node has no interface %s", nic)
+	} else if err != nil {
+		return nil, fmt.Errorf("interface %s: %w", nic, err)
+	}
+	now := u.Switch.Snapshot()
+	if b := now.Bridge(nic); b != nil {
+		return nil, fmt.Errorf("interface %s is a bridge of Open vSwitch", nic)
+	}
+	if b := now.BridgeOf(nic); b != nil && b.Name != Bridge(network) {
+		return nil, fmt.Errorf("interface %s is a port of bridge %s", nic, b.Name)
+	}
+	if b := now.Bridge(Bridge(network)); b != nil && b.ExternalIDs[ownerKey] != network {
+		return nil, fmt.Errorf("bridge %s exists and is not the agent's: remove it, or map the network to it in external_ids:ovn-bridge-mappings and exclude the node", b.Name)
+	}
+	if master := link.Attrs().MasterIndex; master != 0 {
+		if m, err := u.Host.LinkByIndex(master); err == nil && m.Type() != "openvswitch" {
+			return nil, fmt.Errorf("interface %s belongs to %s", nic, m.Attrs().Name)
+		}
+	}
+	return link, nil
+}
+
+// planned is the plan for an interface as it is now. What an earlier plan of the same boot has is kept: it may have left the
+// interface already. After another boot, the machine's own configuration counts, if it gave the interface an address.
+func (u *Uplinks) planned(old *plan, network string, link netlink.Link) (*plan, error) {
+	boot, err := u.boot()
+	if err != nil {
+		return nil, err
+	}
+	attrs := link.Attrs()
+	next := &plan{Network: network, Bridge: Bridge(network), Interface: attrs.Name, MAC: attrs.HardwareAddr.String(), MTU: attrs.MTU, Boot: boot}
+	if next.Addresses, err = u.addresses(link); err != nil {
+		return nil, err
+	}
+	if next.Routes, err = u.routesOf(link); err != nil {
+		return nil, err
+	}
+	if old == nil || old.Boot != boot && len(next.Addresses) > 0 {
+		return next, nil
+	}
+	if old.Moved && len(next.Addresses) == 0 && len(next.Routes) == 0 {
+		if done, err := u.settled(old, next); done || err != nil {
+			return next, err
+		}
+	}
+	next.Addresses = union(old.Addresses, next.Addresses)
+	next.Routes = union(old.Routes, next.Routes)
+	return next, nil
+}
+
+// settled says whether the bridge still has what was moved; then the next plan has what the bridge has now: from then on it is
+// the operator's to change. A bridge whose device was lost, and with it the addresses, is not settled.
+func (u *Uplinks) settled(old, next *plan) (bool, error) {
+	link, err := u.Host.LinkByName(old.Bridge)
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	addrs, err := u.addresses(link)
+	if err != nil || len(addrs) == 0 && len(old.Addresses) > 0 {
+		return false, err
+	}
+	routes, err := u.routesOf(link)
+	if err != nil {
+		return false, err
+	}
+	next.Addresses, next.Routes, next.Moved = addrs, routes, true
+	return true, nil
+}
+
+func union[T comparable](x, y []T) []T {
+	out := slices.Clone(x)
+	for _, v := range y {
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func (u *Uplinks) boot() (string, error) {
+	if u.Boot != "" {
+		return u.Boot, nil
+	}
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(b)), err
+}
+
+// saveChanged saves a plan that is unlike the one on disk.
+func (u *Uplinks) saveChanged(old, next *plan) error {
+	if old != nil && old.MAC == next.MAC && old.MTU == next.MTU && old.Boot == next.Boot && old.Moved == next.Moved &&
+		slices.Equal(old.Addresses, next.Addresses) && slices.Equal(old.Routes, next.Routes) {
+		return nil
+	}
+	return u.store().save(next)
+}
+
+// undo notes that the interface is on its way back, with what the bridge has got meanwhile.
+func (u *Uplinks) undo(p *plan) error {
+	if p.Undo {
+		return nil
+	}
+	p.Undo = true
+	if link, err := u.Host.LinkByName(p.Bridge); err == nil {
+		addrs, err := u.addresses(link)
+		if err != nil {
+			return err
+		}
+		routes, err := u.routesOf(link)
+		if err != nil {
+			return err
+		}
+		p.Addresses, p.Routes = union(p.Addresses, addrs), union(p.Routes, routes)
+	}
+	return u.store().save(p)
+}
+
+// bridge makes the bridge with the interface as its port, in one transaction. It has the interface's MAC, which the network knows.
+func (u *Uplinks) bridge(ctx context.Context, p *plan, datapath string) error {
+	return u.Switch.Apply(ctx,
+		vswitch.EnsureBridge(vswitch.BridgeSpec{
+			Name: p.Bridge, DatapathType: datapath, FailMode: "standalone",
+			OtherConfig: map[string]string{"hwaddr": p.MAC}, ExternalIDs: map[string]string{ownerKey: p.Network},
+		}),
+		vswitch.EnsurePort(vswitch.PortSpec{Name: p.Interface, Bridge: p.Bridge}))
+}
+
+// startBridge starts the interface and the bridge's own device, when ovs-vswitchd has made it.
+func (u *Uplinks) startBridge(p *plan, nic netlink.Link) error {
+	link, err := u.Host.LinkByName(p.Bridge)
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		return fmt.Errorf("bridge %s: %w", p.Bridge, ErrNotYet)
+	} else if err != nil {
+		return fmt.Errorf("bridge %s: %w", p.Bridge, err)
+	}
+	if link.Attrs().HardwareAddr.String() != p.MAC {
+		return fmt.Errorf("bridge %s with MAC %s: %w", p.Bridge, p.MAC, ErrNotYet)
+	}
+	if f := u.Switch.Snapshot().Interface(p.Interface); f == nil || f.OFPort <= 0 {
+		if f != nil && f.Error != "" {
+			return fmt.Errorf("interface %s cannot be a port of %s: %s", p.Interface, p.Bridge, f.Error)
+		}
+		return fmt.Errorf("port %s of bridge %s: %w", p.Interface, p.Bridge, ErrNotYet)
+	}
+	for _, l := range []netlink.Link{nic, link} {
+		if l.Attrs().Flags&net.FlagUp == 0 {
+			if err := u.Host.LinkSetUp(l); err != nil {
+				return fmt.Errorf("start %s: %w", l.Attrs().Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// addresses are those of a device that can move: not the link-local ones, which belong to the device, and not those that IPv6
+// makes from routers' advertisements, which the other device makes for itself.
+func (u *Uplinks) addresses(link netlink.Link) ([]netip.Prefix, error) {
+	list, err := u.Host.AddrList(link, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil, fmt.Errorf("addresses of %s: %w", link.Attrs().Name, err)
+	}
+	var out []netip.Prefix
+	for _, a := range list {
+		p := prefixOf(a.IPNet)
+		if p.Addr().IsLinkLocalUnicast() || p.Addr().Is6() && a.Flags&unix.IFA_F_PERMANENT == 0 {
+			continue
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// routesOf are the routes through a device that the kernel does not make from addresses, as an IPv4 and an IPv6 table.
+func (u *Uplinks) routesOf(link netlink.Link) ([]route, error) {
+	var out []route
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		list, err := u.Host.RouteListFiltered(family, &netlink.Route{LinkIndex: link.Attrs().Index, Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_OIF|netlink.RT_FILTER_TABLE)
+		if err != nil {
+			return nil, fmt.Errorf("routes through %s: %w", link.Attrs().Name, err)
+		}
+		for _, r := range list {
+			if r.Protocol == unix.RTPROT_KERNEL || r.Protocol == unix.RTPROT_RA || r.Type != unix.RTN_UNICAST || r.Table == unix.RT_TABLE_LOCAL {
+				continue
+			}
+			to := prefixOf(r.Dst)
+			if !to.IsValid() {
+				to = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+				if family == netlink.FAMILY_V6 {
+					to = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+				}
+			}
+			out = append(out, route{
+				To: to, Gateway: addrOf(r.Gw), Source: addrOf(r.Src), Table: r.Table, Priority: r.Priority, Protocol: int(r.Protocol), Scope: int(r.Scope),
+			})
+		}
+	}
+	return out, nil
+}
+
+// give gives a device the plan's addresses. The same address may be on two devices for a moment.
+func (u *Uplinks) give(p *plan, device string) error {
+	link, err := u.Host.LinkByName(device)
+	if err != nil {
+		return fmt.Errorf("%s: %w", device, err)
+	}
+	if link.Attrs().Flags&net.FlagUp == 0 {
+		if err := u.Host.LinkSetUp(link); err != nil {
+			return fmt.Errorf("start %s: %w", device, err)
+		}
+	}
+	for _, a := range p.Addresses {
+		addr := &netlink.Addr{IPNet: ipNet(a)}
+		if a.Addr().Is6() {
+			addr.Flags = unix.IFA_F_NODAD // It was in use a moment ago.
+		}
+		if err := u.Host.AddrAdd(link, addr); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("add %s to %s: %w", a, device, err)
+		}
+	}
+	return nil
+}
+
+// release takes the addresses, and with them the routes, from the interface.
+func (u *Uplinks) release(link netlink.Link) error {
+	list, err := u.Host.AddrList(link, netlink.FAMILY_ALL)
+	if err != nil {
+		return fmt.Errorf("addresses of %s: %w", link.Attrs().Name, err)
+	}
+	for _, a := range list {
+		if a.IP.IsLinkLocalUnicast() {
+			continue
+		}
+		if err := u.Host.AddrDel(link, &a); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			return fmt.Errorf("remove %s from %s: %w", a.IPNet, link.Attrs().Name, err)
+		}
+	}
+	return nil
+}
+
+// routes makes the plan's routes go through a device: first those to neighbours, on which the others build.
+func (u *Uplinks) routes(p *plan, device string) error {
+	link, err := u.Host.LinkByName(device)
+	if err != nil {
+		return fmt.Errorf("%s: %w", device, err)
+	}
+	have, err := u.routesOf(link)
+	if err != nil {
+		return err
+	}
+	want := slices.Clone(p.Routes)
+	slices.SortStableFunc(want, func(x, y route) int { return y.Scope - x.Scope }) // link is 253, universe 0
+	for _, r := range want {
+		if slices.Contains(have, r) {
+			continue
+		}
+		nl := &netlink.Route{
+			LinkIndex: link.Attrs().Index, Dst: ipNet(r.To), Table: r.Table, Priority: r.Priority, Family: familyOf(r.To.Addr()),
+			Protocol: netlink.RouteProtocol(r.Protocol), Scope: netlink.Scope(r.Scope),
+		}
+		if r.Gateway.IsValid() {
+			nl.Gw = r.Gateway.AsSlice()
+		}
+		if r.Source.IsValid() {
+			nl.Src = r.Source.AsSlice()
+		}
+		if err := u.Host.RouteReplace(nl); err != nil {
+			return fmt.Errorf("route to %s through %s: %w", r.To, device, err)
+		}
+	}
+	return nil
+}
+
+// gone returns nil when ovs-vswitchd has removed the bridge's device.
+func (u *Uplinks) gone(bridge string) error {
+	_, err := u.Host.LinkByName(bridge)
+	switch {
+	case err == nil:
+		return fmt.Errorf("device %s is still there: %w", bridge, ErrNotYet)
+	case errors.As(err, new(netlink.LinkNotFoundError)):
+		return nil
+	}
+	return err
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+func prefixOf(n *net.IPNet) netip.Prefix {
+	if n == nil {
+		return netip.Prefix{}
+	}
+	ones, _ := n.Mask.Size()
+	return netip.PrefixFrom(addrOf(n.IP), ones)
+}
+
+func addrOf(ip net.IP) netip.Addr {
+	addr, _ := netip.AddrFromSlice(ip)
+	return addr.Unmap()
+}
+
+func familyOf(a netip.Addr) int {
+	if a.Is4() {
+		return netlink.FAMILY_V4
+	}
+	return netlink.FAMILY_V6
+}
