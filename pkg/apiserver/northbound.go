@@ -23,6 +23,7 @@ var nbTables = map[string][]string{
 	nb.GatewayChassis:    {"name", "chassis_name", "priority", "options", "external_ids"},
 	nb.StaticRoute:       {"ip_prefix", "nexthop", "output_port", "policy", "route_table", "bfd", "options", "external_ids"},
 	nb.RouterPolicy:      {"priority", "match", "action", "nexthop", "nexthops", "options", "external_ids"},
+	nb.PortGroup:         {"name", "external_ids"},
 	nb.ACL:               {"name", "direction", "priority", "match", "action", "label", "log", "meter", "severity", "tier", "options", "external_ids"},
 	nb.DHCPOptions:       {"cidr", "options", "external_ids"},
 	nb.NAT:               {"type", "external_ip", "external_mac", "logical_ip", "logical_port", "external_ids"},

@@ -75,6 +75,9 @@ const (
 	EncapSTT EncapType = "stt"
 )
 
+// ChassisReady is the type of the condition that says whether a Chassis takes part in the overlay.
+const ChassisReady = "Ready"
+
 // ChassisStatus is what the node's agent reports.
 type ChassisStatus struct {
 	// conditions: Ready is true while the agent reports and ovn-controller is connected.

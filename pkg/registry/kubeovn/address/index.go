@@ -23,7 +23,7 @@ func PortKey(name string) string { return "port/" + name }
 
 // Keys returns the index keys of an object that holds addresses and a MAC in a subnet; an empty MAC has none.
 func Keys(subnet string, addrs ipam.Addrs, mac string) []string {
-	keys := make([]string, 0, 4) // room for the port of most holders
+	keys := make([]string, 0, 4) // room for the port and the node of most holders
 	for _, a := range addrs.All() {
 		keys = append(keys, Key(subnet, a))
 	}

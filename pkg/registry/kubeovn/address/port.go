@@ -12,3 +12,9 @@ func HasPorts(s *v1.Subnet) bool {
 	p := s.Spec.Provider
 	return p == "" || p == "ovn" || strings.HasSuffix(p, ".ovn")
 }
+
+// IsRouted reports whether the Subnet has a port of its Vpc's router as its gateway: overlays have, underlays only with
+// logicalGateway, Subnets of other plugins and those without addresses never.
+func IsRouted(s *v1.Subnet) bool {
+	return HasPorts(s) && s.Spec.Vpc != "" && s.Spec.CIDRBlock != "" && (s.Spec.Vlan == "" || s.Spec.LogicalGateway)
+}

@@ -46,7 +46,7 @@ var Shape = &shape.Kind[*v1.Chassis]{
 	},
 	Cells: func(c *v1.Chassis, name, age string) []any {
 		ready := ""
-		if condition := meta.FindStatusCondition(c.Status.Conditions, "Ready"); condition != nil {
+		if condition := meta.FindStatusCondition(c.Status.Conditions, v1.ChassisReady); condition != nil {
 			ready = string(condition.Status)
 		}
 		return []any{name, c.Spec.ChassisID, kubeovn.ListCell(c.Spec.EncapIPs), c.Spec.ExternalGateway, ready, age, string(c.Spec.EncapType), c.Spec.Hostname,

@@ -9,17 +9,32 @@ import (
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/egress"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
+// kind is the configuration that References and Rows depend on.
+type kind struct{ cfg kubeovn.Config }
+
 // NewResource returns the engine's side of the kind.
-func NewResource(kubeovn.Config) *storage.Resource {
+func NewResource(cfg kubeovn.Config) *storage.Resource {
+	k := kind{cfg}
 	return storage.NewResource(nb.Chassis, "Chassis", func() *v1.Chassis { return &v1.Chassis{} }, storage.Kind[*v1.Chassis]{
-		Index:    index,
-		Plan:     plan,
-		Affected: affected,
+		References: k.references,
+		Index:      index,
+		Plan:       plan,
+		Affected:   affected,
+		Rows:       k.rows,
 	})
+}
+
+// references are to what the rows of a node are made with: its port, and the router that they are of.
+func (k kind) references(c *v1.Chassis) []storage.Ref {
+	return []storage.Ref{
+		{Resource: nb.IPs, Name: v1.NodePort(c.Name), Field: "metadata.name", Weak: true},
+		{Resource: nb.Vpcs, Name: k.cfg.DefaultVpc, Field: "metadata.name", Weak: true},
+	}
 }
 
 func index(c *v1.Chassis) []string {
@@ -76,13 +91,14 @@ func taken(v storage.View, c *v1.Chassis, path *field.Path, value, key string) f
 	return nil
 }
 
-// affected are the Vpcs with ports in external Subnets when the set of gateways changes; what else an agent writes, as its
-// heartbeat, concerns no router.
+// affected are the Vpcs with ports in external Subnets when the set of gateways changes, and what leaves the default Vpc at the node
+// when that comes, goes, or is no longer fit. What else an agent writes, as its heartbeat, concerns no router.
 func affected(v storage.View, old, c *v1.Chassis) []storage.Ref {
+	refs := egress.AffectedByChassis(v, old, c)
 	if slices.Equal(gateway(old), gateway(c)) {
-		return nil
+		return refs
 	}
-	return nb.ExternalVpcs(v)
+	return append(refs, nb.ExternalVpcs(v)...)
 }
 
 // gateway is the identifier of a Chassis that is a gateway; none when it is not.

@@ -5,6 +5,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/egress"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
@@ -19,7 +20,7 @@ func NewResource(cfg kubeovn.Config) *storage.Resource {
 		Index:      index,
 		Plan:       plan,
 		Affected: func(v storage.View, old, ip *v1.IP) []storage.Ref {
-			return lbplace.AffectedByInterface(v, "switch-lb-rules", old, ip)
+			return append(lbplace.AffectedByInterface(v, "switch-lb-rules", old, ip), egress.AffectedByPort(v, cfg, old, ip)...)
 		},
 		Rows: kind{cfg}.rows,
 	})
@@ -47,11 +48,15 @@ func references(ip *v1.IP) []storage.Ref {
 
 // index has the port even of an IP that has none because another plugin plugs the interface: that depends on the Subnet.
 func index(ip *v1.IP) []string {
-	port := address.PortKey(ip.Name)
-	if ip.Spec.Vip != "" {
-		return []string{port}
+	var keys []string
+	if ip.Spec.Vip == "" {
+		keys = address.Keys(ip.Spec.Subnet, addrsOf(ip), ip.Spec.MacAddress)
 	}
-	return append(address.Keys(ip.Spec.Subnet, addrsOf(ip), ip.Spec.MacAddress), port)
+	keys = append(keys, address.PortKey(ip.Name))
+	if ip.Spec.NodeName != "" {
+		keys = append(keys, egress.NodeKey(ip.Spec.NodeName, ip.Name))
+	}
+	return keys
 }
 
 // addrsOf are the addresses of a stored IP.

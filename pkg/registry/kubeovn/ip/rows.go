@@ -6,6 +6,7 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/egress"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -27,7 +28,7 @@ func (k kind) rows(v storage.View, ip *v1.IP) ([]storage.Row, error) {
 	}
 	carried := carriedAddresses(v, ip)
 	allowed := append(own, carried...)
-	if k.isNodePort(ip) {
+	if egress.IsNodePort(k.cfg, ip) {
 		// A node forwards: packets of the outside to pods, and those of pods to the outside. Only the MAC is its own.
 		allowed = own[:1]
 	}
@@ -52,12 +53,8 @@ func (k kind) rows(v storage.View, ip *v1.IP) ([]storage.Row, error) {
 	if subnet.Spec.EnableDHCP && addrs.V6.IsValid() {
 		columns["dhcpv6_options"] = ovsdb.Ref(v.RowID(nb.Subnets, subnet.Name, nb.DHCPv6Key))
 	}
-	return []storage.Row{{Table: nb.LogicalSwitchPort, Key: PortRow, Columns: columns, Parents: nb.InSwitch(v, subnet.Name, "ports")}}, nil
-}
-
-// isNodePort reports whether an IP is a node's way into the default Vpc.
-func (k kind) isNodePort(ip *v1.IP) bool {
-	return ip.Spec.Subnet == k.cfg.NodeSwitch && ip.Spec.PodName == "" && ip.Spec.NodeName != "" && ip.Name == v1.NodePort(ip.Spec.NodeName)
+	return []storage.Row{{Table: nb.LogicalSwitchPort, Key: PortRow, Columns: columns,
+		Parents: append(nb.InSwitch(v, subnet.Name, "ports"), egress.Membership(v, k.cfg, subnet, ip)...)}}, nil
 }
 
 // carriedAddresses are the addresses, sorted, of the Vips that the interface may use besides its own address.

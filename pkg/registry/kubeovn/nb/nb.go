@@ -46,6 +46,7 @@ const (
 	Vlans            = "vlans"
 	Chassis          = "chassis"
 	OvnEips          = "ovn-eips"
+	IPs              = "ips"
 )
 
 // Keys of rows that other objects refer to with View.RowID. They never change: a row keeps its UUID as long as its key.

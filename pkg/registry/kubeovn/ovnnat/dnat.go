@@ -1,6 +1,7 @@
 package ovnnat
 
 import (
+	"fmt"
 	"net"
 	"strings"
 
@@ -85,6 +86,10 @@ func NewDnatResource(cfg kubeovn.Config) *storage.Resource {
 			address.SetLabel(r, v1.LabelDnatExternalPort, r.Spec.ExternalPort)
 		},
 		rows:     rowsOfDnat,
+		internal: func(r *v1.OvnDnatRule) []string { return []string{r.Status.V4IP, r.Status.V6IP} },
+		replies: func(r *v1.OvnDnatRule) string {
+			return fmt.Sprintf(" && %s.src == %s", strings.ToLower(r.Status.Protocol), r.Status.InternalPort)
+		},
 		balances: true,
 	}
 	return r.newResource()

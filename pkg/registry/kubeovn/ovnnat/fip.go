@@ -79,9 +79,10 @@ func NewFipResource(cfg kubeovn.Config) *storage.Resource {
 		use: func(f *v1.OvnFip) eipsharing.Use {
 			return eipsharing.Use{Resource: ovneip.Resource, EIP: f.Spec.OvnEip, Router: f.Status.Vpc, Sort: eipsharing.FIP}
 		},
-		resolve: func(v storage.View, f *v1.OvnFip) (target, field.ErrorList) { return endpointOfFip(f).resolve(v) },
-		settle:  settleFip,
-		rows:    rowsOfFip,
+		resolve:  func(v storage.View, f *v1.OvnFip) (target, field.ErrorList) { return endpointOfFip(f).resolve(v) },
+		settle:   settleFip,
+		rows:     rowsOfFip,
+		internal: func(f *v1.OvnFip) []string { return []string{f.Status.V4IP, f.Status.V6IP} },
 	}
 	return r.newResource()
 }

@@ -1,13 +1,16 @@
 package ovnnat
 
 import (
+	"net/netip"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/egress"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/eipsharing"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
@@ -60,6 +63,10 @@ type rules[T rule] struct {
 	// refresh brings the kind's own part of status and labels up to date with what obj refers to. Optional.
 	refresh func(v storage.View, obj T)
 	rows    func(v storage.View, obj T) []storage.Row
+	// internal are the address or the prefix of each family that is translated, "" of those that are not.
+	internal func(obj T) []string
+	// replies narrows what is translated on its way out. Optional: all is.
+	replies func(obj T) string
 	// balances: the rows are load balancers, which hang on all switches of the Vpc.
 	balances bool
 }
@@ -70,8 +77,39 @@ func (r *rules[T]) newResource() *storage.Resource {
 		Index:      r.index,
 		Plan:       r.plan,
 		Derive:     r.derive,
-		Rows:       func(v storage.View, obj T) ([]storage.Row, error) { return r.rows(v, obj), nil },
+		Rows: func(v storage.View, obj T) ([]storage.Row, error) {
+			rows := r.rows(v, obj)
+			if vpc := *r.outcome(obj).vpc; vpc == r.cfg.DefaultVpc && v.Get(nb.Vpcs, vpc) != nil {
+				rows = append(rows, r.stays(v, obj)...)
+			}
+			return rows, nil
+		},
 	})
+}
+
+// stays are the policies that keep what the default Vpc's router translates from leaving at a node: it has to pass the router's port
+// in the external Subnet.
+func (r *rules[T]) stays(v storage.View, obj T) []storage.Row {
+	narrower := ""
+	if r.replies != nil {
+		narrower = r.replies(obj)
+	}
+	var rows []storage.Row
+	for _, text := range r.internal(obj) {
+		if p, ok := prefixOf(text); ok {
+			rows = append(rows, egress.Allow(v, r.cfg, "stays"+egress.Family(p.Addr()), egress.NATPriority, egress.From(p)+narrower))
+		}
+	}
+	return rows
+}
+
+// prefixOf reads an address or a prefix; there is none when the family is not translated.
+func prefixOf(text string) (netip.Prefix, bool) {
+	if a, err := ipam.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), true
+	}
+	p, err := ipam.ParseInterface(text)
+	return p.Masked(), err == nil
 }
 
 func (r *rules[T]) allReferences(obj T) []storage.Ref {

@@ -90,8 +90,9 @@ func NewSnatResource(cfg kubeovn.Config) *storage.Resource {
 			r.Status.V4IPCidr, r.Status.V6IPCidr = t.v4, t.v6
 			return nil
 		},
-		refresh: followSubnet,
-		rows:    rowsOfSnat,
+		refresh:  followSubnet,
+		rows:     rowsOfSnat,
+		internal: func(r *v1.OvnSnatRule) []string { return []string{r.Status.V4IPCidr, r.Status.V6IPCidr} },
 	}
 	return r.newResource()
 }

@@ -10,12 +10,13 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/egress"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
 // derive sets the status: the rows exist in the transaction that stores the Subnet, and the addresses are counted in the same snapshot.
-func derive(v storage.View, s *v1.Subnet) {
+func (k kind) derive(v storage.View, s *v1.Subnet) {
 	net, _ := networkOf(s)
 	status := &s.Status
 	v4, v6 := usageOf(v, s, net.prefixes.V4), usageOf(v, s, net.prefixes.V6)
@@ -32,8 +33,18 @@ func derive(v storage.View, s *v1.Subnet) {
 	if querier := querierOf(s, net); s.Spec.EnableMulticastSnoop && querier.IsValid() {
 		status.McastQuerierIP, status.McastQuerierMAC = querier.String(), nb.RouterMAC(s)
 	}
+	status.ActivateGateway = ""
+	if egress.IsCentralized(k.cfg, s) {
+		nodes, _ := egress.Active(v, k.cfg, s)
+		status.ActivateGateway = strings.Join(nodes, ",")
+	}
 	status.U2OInterconnectionMAC, status.U2OInterconnectionVPC = "", ""
 	if isInterconnected(s) {
+		status.ActivateGateway = ""
+		if egress.IsCentralized(k.cfg, s) {
+			nodes, _ := egress.Active(v, k.cfg, s)
+			status.ActivateGateway = strings.Join(nodes, ",")
+		}
 		status.U2OInterconnectionMAC, status.U2OInterconnectionVPC = nb.RouterMAC(s), s.Spec.Vpc
 	}
 	kubeovn.SetTrue(&status.Conditions, s, "Validated", "ValidateLogicalSwitchSuccess", "")
@@ -61,7 +72,7 @@ func rowUUID(v storage.View, s *v1.Subnet, key string, exists bool) string {
 // querierOf is the source of multicast queries: the gateway of the router, which no host can have. A Subnet without one is
 // queried by its physical network.
 func querierOf(s *v1.Subnet, net network) netip.Addr {
-	if !IsRouted(s) {
+	if !address.IsRouted(s) {
 		return netip.Addr{}
 	}
 	return net.gateway.V4

@@ -5,6 +5,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/egress"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/prefix"
@@ -19,9 +20,9 @@ func NewResource(cfg kubeovn.Config) *storage.Resource {
 	k := kind{cfg}
 	return storage.NewResource(nb.Subnets, "Subnet", func() *v1.Subnet { return &v1.Subnet{} }, storage.Kind[*v1.Subnet]{
 		References: references,
-		Index:      index,
+		Index:      k.index,
 		Plan:       k.plan,
-		Derive:     derive,
+		Derive:     k.derive,
 		Affected: func(v storage.View, old, s *v1.Subnet) []storage.Ref {
 			return append(affected(v, old, s), lbplace.AffectedBySubnet(v, old, s)...)
 		},
@@ -44,7 +45,7 @@ func references(s *v1.Subnet) []storage.Ref {
 const defaultKey = "default-subnet" // the one Subnet with spec.default
 
 // index makes conflicts visible: of prefixes in each scope, of names in the database, of addresses and MACs, of namespaces.
-func index(s *v1.Subnet) []string {
+func (k kind) index(s *v1.Subnet) []string {
 	var keys []string
 	prefixes, _ := ipam.ParsePrefixes(s.Spec.CIDRBlock)
 	for _, scope := range scopes(s) {
@@ -73,6 +74,9 @@ func index(s *v1.Subnet) []string {
 	for _, ns := range s.Spec.Namespaces {
 		keys = append(keys, namespaceKey(ns, s.Spec.Provider))
 	}
+	if egress.IsCentralized(k.cfg, s) {
+		keys = append(keys, egress.CentralizedKey(s.Name))
+	}
 	if s.Spec.Default {
 		keys = append(keys, defaultKey)
 	}
@@ -84,14 +88,8 @@ func namespaceKey(namespace, provider string) string {
 	return "namespace/" + namespace + "/" + provider
 }
 
-// IsRouted reports whether the Subnet has a port of its Vpc's router as its gateway: overlays have, underlays only with
-// logicalGateway, Subnets of other plugins and those without addresses never.
-func IsRouted(s *v1.Subnet) bool {
-	return address.HasPorts(s) && s.Spec.Vpc != "" && s.Spec.CIDRBlock != "" && (s.Spec.Vlan == "" || s.Spec.LogicalGateway)
-}
-
 // hasRouterPort reports whether the Vpc's router has a port in the Subnet, as its gateway or besides a physical one.
-func hasRouterPort(s *v1.Subnet) bool { return IsRouted(s) || isInterconnected(s) }
+func hasRouterPort(s *v1.Subnet) bool { return address.IsRouted(s) || isInterconnected(s) }
 
 // hasLocalnet reports whether the Subnet's switch has a port to a physical network.
 func hasLocalnet(s *v1.Subnet) bool { return address.HasPorts(s) && s.Spec.Vlan != "" }

@@ -53,6 +53,7 @@ func (k kind) rows(v storage.View, s *v1.Subnet) ([]storage.Row, error) {
 		rows = append(rows, localnetPort(v, s, vlan))
 	}
 	rows = append(rows, interconnectionPolicies(v, s, net)...)
+	rows = append(rows, k.egressPolicies(v, s, net)...)
 	options, err := k.dhcpOptions(s, net)
 	if err != nil {
 		return nil, err

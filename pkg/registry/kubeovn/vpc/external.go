@@ -12,6 +12,7 @@ import (
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/egress"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
@@ -115,9 +116,22 @@ func (k kind) externalPorts(v storage.View, vpc *v1.Vpc) []externalPort {
 
 var defaultPrefixes = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 
-// derivedRoutes are the default routes of the Vpc: to the gateway of the default external Subnet or, with spec.enableBfd, to the
-// gateway nodes' addresses in it as long as BFD hears them. A Vpc whose user has a default route of its own keeps that one.
+// derivedRoutes are the routes that the Vpc has besides those of its user: to its external network and, of the default Vpc, to the nodes.
 func (k kind) derivedRoutes(v storage.View, vpc *v1.Vpc, ports []externalPort) []v1.StaticRoute {
+	routes := externalRoutes(v, vpc, ports)
+	own := slices.Clone(routes)
+	for _, r := range vpc.Spec.StaticRoutes {
+		if p, err := routePrefix(r.CIDR); err == nil {
+			r.CIDR, r.Policy = p.String(), policyOf(r)
+			own = append(own, r)
+		}
+	}
+	return append(routes, egress.Routes(v, k.cfg, vpc, own)...)
+}
+
+// externalRoutes are the default routes of the Vpc: to the gateway of the default external Subnet or, with spec.enableBfd, to the
+// gateway nodes' addresses in it as long as BFD hears them. A Vpc whose user has a default route of its own keeps that one.
+func externalRoutes(v storage.View, vpc *v1.Vpc, ports []externalPort) []v1.StaticRoute {
 	i := slices.IndexFunc(ports, func(p externalPort) bool { return p.isDefault })
 	if i < 0 {
 		return nil

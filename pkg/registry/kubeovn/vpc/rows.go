@@ -8,6 +8,7 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/egress"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -36,6 +37,7 @@ func (k kind) rows(v storage.View, vpc *v1.Vpc) ([]storage.Row, error) {
 		}
 		rows = append(rows, row)
 	}
+	rows = append(rows, k.routePolicies(v, vpc)...)
 	for _, p := range vpc.Spec.PolicyRoutes {
 		row, err := policy(v, vpc, p)
 		if err != nil {
@@ -98,6 +100,31 @@ func staticRoute(v storage.View, vpc *v1.Vpc, r v1.StaticRoute) (storage.Row, er
 		},
 		Parents: nb.InRouter(v, vpc.Name, "static_routes"),
 	}, nil
+}
+
+// routePolicies are for the static routes that the user of the default Vpc made: packets for which there is one do not leave at a node.
+// Default routes have none: what to do with packets for the outside is what gateways of Subnets are for.
+func (k kind) routePolicies(v storage.View, vpc *v1.Vpc) []storage.Row {
+	if vpc.Name != k.cfg.DefaultVpc {
+		return nil
+	}
+	var rows []storage.Row
+	seen := map[string]bool{}
+	for _, r := range vpc.Spec.StaticRoutes {
+		p, err := routePrefix(r.CIDR)
+		if err != nil || p.Bits() == 0 {
+			continue
+		}
+		match := egress.To(p)
+		if policyOf(r) == v1.PolicySrc {
+			match = egress.From(p)
+		}
+		if !seen[match] {
+			rows = append(rows, egress.Allow(v, k.cfg, "route-policy/"+nb.Digest(match), egress.RoutePriority, match))
+		}
+		seen[match] = true
+	}
+	return rows
 }
 
 func policy(v storage.View, vpc *v1.Vpc, p v1.PolicyRoute) (storage.Row, error) {

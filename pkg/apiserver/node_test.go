@@ -1,0 +1,126 @@
+package apiserver_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/apiserver"
+	"github.com/northbound-ovn/northbound/pkg/apiserver/apiservertest"
+	"github.com/northbound-ovn/northbound/pkg/ovn/ovntest"
+)
+
+func newNode(name, address string) *v1.Chassis {
+	return &v1.Chassis{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1.ChassisSpec{ChassisID: "id-" + name, EncapIPs: []string{address}, NodeIPs: []string{address}}}
+}
+
+func newNodePort(node, address string) *v1.IP {
+	return &v1.IP{ObjectMeta: metav1.ObjectMeta{Name: v1.NodePort(node)}, Spec: v1.IPSpec{Subnet: v1.JoinSubnet, NodeName: node, IPAddress: address}}
+}
+
+// list is the output of an ovn-nbctl list command, a line for each entry, without headings and blanks.
+func list(t *testing.T, s *apiservertest.Server, command ...string) []string {
+	t.Helper()
+	var out []string
+	for _, line := range strings.Split(ovntest.Nbctl(t, s.NBAddress, command...), "\n") {
+		if f := strings.Fields(line); len(f) > 2 && strings.ContainsAny(f[0], "0123456789") {
+			out = append(out, strings.Join(f, " "))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// members are the number of ports in a port group.
+func members(t *testing.T, s *apiservertest.Server, group string) int {
+	t.Helper()
+	return len(regexp.MustCompile(`[0-9a-f]{8}-`).FindAllString(ovntest.Nbctl(t, s.NBAddress, "get", "Port_Group", group, "ports"), -1))
+}
+
+// What leads to nodes and through them is in the database with the answers to the requests of their agents, northd understands it, and it
+// goes with the nodes.
+func TestNodesAreReachedAndPodsLeaveAtThem(t *testing.T) {
+	s := apiservertest.Start(t, func(o *apiserver.Options) { o.Standalone.NoNorthd = false })
+	c := client(t, s)
+	before := dump(t, s.NBAddress, "Copp", "NB_Global")
+	for node, addresses := range map[string][2]string{"node-1": {"172.31.0.1", "100.64.0.11"}, "node-2": {"172.31.0.2", "100.64.0.12"}} {
+		if _, err := c.Chassis().Create(t.Context(), newNode(node, addresses[0]), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		create(t, s, newNodePort(node, addresses[1]))
+	}
+	central := newSubnet("central", "ovn-cluster", "10.20.0.0/24")
+	central.Spec.GatewayType, central.Spec.GatewayNode = v1.GatewayCentralized, "node-2,node-1"
+	create(t, s, central)
+	pod := newIP("a.default", "ovn-default")
+	pod.Spec.NodeName = "node-1"
+	create(t, s, pod)
+	ovntest.Nbctl(t, s.NBAddress, "--wait=sb", "sync")
+
+	if diff := cmp.Diff([]string{"0.0.0.0/0 100.64.0.1 dst-ip"}, list(t, s, "lr-route-list", "ovn-cluster")); diff != "" {
+		t.Errorf("routes (-want +got):\n%s", diff)
+	}
+	want := []string{
+		"29000 ip4.src == $node.node_1_ip4 reroute 100.64.0.11",
+		"29000 ip4.src == $node.node_2_ip4 reroute 100.64.0.12",
+		"29000 ip4.src == 10.20.0.0/24 reroute 100.64.0.12",
+		"30000 ip4.dst == 172.31.0.1 reroute 100.64.0.11",
+		"30000 ip4.dst == 172.31.0.2 reroute 100.64.0.12",
+		"31000 ip4.dst == 10.16.0.0/16 allow",
+		"31000 ip4.dst == 10.20.0.0/24 allow",
+		"31000 ip4.dst == 100.64.0.0/16 allow",
+	}
+	if diff := cmp.Diff(want, list(t, s, "lr-policy-list", "ovn-cluster")); diff != "" {
+		t.Errorf("policies (-want +got):\n%s", diff)
+	}
+	if one, two := members(t, s, "node.node_1"), members(t, s, "node.node_2"); one != 1 || two != 0 {
+		t.Errorf("got %d and %d pods of the nodes, want 1 and 0", one, two)
+	}
+	if got := ovntest.Nbctl(t, s.NBAddress, "lsp-get-port-security", "node-node-1"); len(strings.Fields(got)) != 1 {
+		t.Errorf("the port of a node lets through %q, want any address of its MAC", got)
+	}
+
+	// The first gateway is lost; then everything goes, nodes before the pods on them.
+	if err := c.Chassis().Delete(t.Context(), "node-2", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if policies := list(t, s, "lr-policy-list", "ovn-cluster"); !slices.Contains(policies, "29000 ip4.src == 10.20.0.0/24 reroute 100.64.0.11") {
+		t.Errorf("the other gateway does not take over: %q", policies)
+	}
+	if subnet, err := c.Subnets().Get(t.Context(), "central", metav1.GetOptions{}); err != nil || subnet.Status.ActivateGateway != "node-1" {
+		t.Errorf("got %v, %v", subnet.Status.ActivateGateway, err)
+	}
+	for _, path := range []string{"/chassis/node-1", "/ips/a.default", "/ips/node-node-1", "/ips/node-node-2", "/subnets/central"} {
+		if r := do(t, s, "DELETE", groupPath+path, ""); r.StatusCode != 200 {
+			t.Errorf("%s: %s", path, r.body)
+		}
+	}
+	if diff := cmp.Diff(before, dump(t, s.NBAddress, "Copp", "NB_Global")); diff != "" {
+		t.Errorf("what is left of the nodes (-before +after):\n%s", diff)
+	}
+}
+
+// At 10,000 pods a new one must cost as at 10: its port, and the places that hold it.
+func TestAPodOfTheDefaultVpcChangesNothingButItsPortAndSets(t *testing.T) {
+	s := apiservertest.Start(t)
+	if _, err := client(t, s).Chassis().Create(t.Context(), newNode("node-1", "172.31.0.1"), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, newNodePort("node-1", ""))
+	without := []string{"Copp", "NB_Global", "Logical_Switch", "Logical_Switch_Port", "Port_Group"}
+	before := dump(t, s.NBAddress, without...)
+	pod := newIP("a.default", "ovn-default")
+	pod.Spec.NodeName = "node-1"
+	create(t, s, pod)
+	if diff := cmp.Diff(before, dump(t, s.NBAddress, without...)); diff != "" {
+		t.Errorf("rows beside the pod's own (-before +after):\n%s", diff)
+	}
+	if got := members(t, s, "node.node_1"); got != 1 {
+		t.Errorf("got %d pods of the node, want 1", got)
+	}
+}
