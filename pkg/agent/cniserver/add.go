@@ -72,6 +72,7 @@ type plug struct {
 	sandbox   *sandbox
 	name      string // of the node's end
 	allocated []v1.PodInterfaceStatus
+	mac       net.HardwareAddr
 	response  cni.Response
 	checksums bool
 	plugged   bool
@@ -180,17 +181,16 @@ func (p *plug) prepare() error {
 	if err != nil {
 		return err
 	}
-	p.response = cni.Response{HostIfName: p.name, MAC: mine.Spec.MacAddress, MTU: p.server.mtu(mine), Addresses: addresses, Routes: routes}
+	if p.mac, err = net.ParseMAC(mine.Spec.MacAddress); err != nil {
+		return fmt.Errorf("IP %s: %w", mine.Name, err)
+	}
+	p.response = cni.Response{HostIfName: p.name, MAC: p.mac.String(), MTU: p.server.mtu(mine), Addresses: addresses, Routes: routes}
 	return nil
 }
 
 // configure does what concerns the links alone.
 func (p *plug) configure() error {
 	began := time.Now()
-	mac, err := net.ParseMAC(p.response.MAC)
-	if err != nil {
-		return fmt.Errorf("IP %s: %w", p.allocated[0].Name, err)
-	}
 	node, err := p.server.config.Host.LinkByName(p.name)
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
@@ -204,7 +204,7 @@ func (p *plug) configure() error {
 	if p.response.MTU == 0 {
 		p.response.MTU = node.Attrs().MTU
 	}
-	err = p.sandbox.configure(&setup{ifName: p.attachment.IfName, mac: mac, mtu: p.response.MTU,
+	err = p.sandbox.configure(&setup{ifName: p.attachment.IfName, mac: p.mac, mtu: p.response.MTU,
 		addresses: p.response.Addresses, routes: p.response.Routes, checksums: p.checksums})
 	if err == nil {
 		p.server.stage("configure", began)
@@ -228,7 +228,7 @@ func (p *plug) port(ctx context.Context) error {
 		ExternalIDs: map[string]string{
 			idPort: mine.Name, idPortVersion: string(p.pod.UID), idVendor: vendor, idSandbox: r.ContainerID, idIfName: r.IfName,
 			idPodName: p.pod.Name, idPodNamespace: p.pod.Namespace, idPodUID: string(p.pod.UID), idNetNS: r.NetNS, idNetwork: r.Network, idProvider: r.Provider,
-			idIP: mine.Spec.IPAddress, idMAC: mine.Spec.MacAddress, idAllocated: strings.Join(names, ","),
+			idIP: mine.Spec.IPAddress, idMAC: p.mac.String(), idAllocated: strings.Join(names, ","),
 		},
 	})
 	p.plugged = true
