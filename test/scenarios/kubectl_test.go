@@ -21,6 +21,7 @@ import (
 	"k8s.io/kubectl/pkg/cmd/patch"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 	"k8s.io/kubectl/pkg/cmd/wait"
+	"k8s.io/kubectl/pkg/validation"
 )
 
 // kubectl runs kubectl's own commands inside the test, which is many times faster than to start it for each. One command
@@ -47,8 +48,27 @@ func newKubectl(kubeconfig, cacheDir string) *kubectl {
 		c.WarningHandlerWithContext = warnings{k.output}
 		return c
 	})
-	k.factory = cmdutil.NewFactory(cmdutil.NewMatchVersionFlags(flags))
+	k.factory = &factory{Factory: cmdutil.NewFactory(cmdutil.NewMatchVersionFlags(flags)), validators: map[string]validation.Schema{}}
 	return k
+}
+
+// factory keeps what commands would otherwise find out anew from the server's whole OpenAPI document: whether it validates
+// fields itself.
+type factory struct {
+	cmdutil.Factory
+	validators map[string]validation.Schema
+}
+
+// Validator implements cmdutil.Factory.
+func (f *factory) Validator(directive string) (validation.Schema, error) {
+	if v := f.validators[directive]; v != nil {
+		return v, nil
+	}
+	v, err := f.Factory.Validator(directive)
+	if err == nil {
+		f.validators[directive] = v
+	}
+	return v, err
 }
 
 // warnings prints warnings as kubectl does, but on the stream of this command and not of the whole process.

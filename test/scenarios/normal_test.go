@@ -109,7 +109,7 @@ func align(table [][]string) string {
 
 // outline sorts what ovn-nbctl prints indented: the order of its entries is that of their random identifiers.
 func outline(text string) string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	lines := strings.Split(strings.TrimRight(uuids.ReplaceAllString(text, "<uuid>"), "\n"), "\n")
 	var entries [][]string // an entry is a line and all lines below it that are indented further
 	depth := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 	for _, line := range lines {

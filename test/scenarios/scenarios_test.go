@@ -92,6 +92,9 @@ func run(t *testing.T, s *server, file string) {
 	for i, section := range archive.Files {
 		want := string(section.Data)
 		got := r.section(section.Name, want)
+		if got != "" && !strings.HasSuffix(got, "\n") {
+			got += "\n" // as every section of an archive
+		}
 		if *update {
 			archive.Files[i].Data = []byte(got)
 			continue
@@ -177,7 +180,7 @@ func (r *transcript) read(args []string, want string) string {
 	}
 	for deadline := time.Now().Add(settling); ; {
 		names := namer{r.names.given, slices.Clone(r.names.macs), slices.Clone(r.names.addresses)}
-		got := names.tables(r.command(args, false))
+		got := names.tables(r.command(args, false)) // ends with a newline, as want does
 		if got == want || *update || time.Now().After(deadline) {
 			r.names = names
 			return got
