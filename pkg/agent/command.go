@@ -58,6 +58,9 @@ outgoing traffic and bridges to physical networks, reports on the node as Chassi
 		SilenceErrors: true,
 		RunE: func(*cobra.Command, []string) error {
 			verflag.PrintAndExitIfRequested()
+			if err := logsapi.AddFeatureGates(gates); err != nil {
+				return err
+			}
 			if err := logsapi.ValidateAndApply(o.logs, gates); err != nil {
 				return err
 			}
