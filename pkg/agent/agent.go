@@ -48,6 +48,7 @@ func New(ctx context.Context, config Config) (*Agent, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
+	registerMetrics()
 	a := &Agent{config: config, controller: ovnController{config.OVNRunDir}}
 	var err error
 	if a.host, err = host.Open(config.NetworkNamespace); err != nil {

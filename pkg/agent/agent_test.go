@@ -3,6 +3,8 @@ package agent_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os/exec"
 	"slices"
@@ -63,7 +65,7 @@ func newNode(t *testing.T) *node {
 }
 
 // start runs an agent until the test ends or stop is called.
-func (n *node) start() (stop func()) {
+func (n *node) start() (a *agent.Agent, stop func()) {
 	n.t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(n.t.Context()))
 	config := agent.DefaultConfig()
@@ -90,7 +92,7 @@ func (n *node) start() (stop func()) {
 	if err := a.Ready(ready); err != nil {
 		n.t.Fatal(err)
 	}
-	return stop
+	return a, stop
 }
 
 // pod plugs a pod into a Subnet.
@@ -176,7 +178,7 @@ func (n *node) snapshot() string {
 
 func TestAnAgentThatStartsAgainChangesNothing(t *testing.T) {
 	n := newNode(t)
-	stop := n.start()
+	_, stop := n.start()
 	before := n.snapshot()
 	stop()
 	if now := n.snapshot(); now != before {
@@ -290,4 +292,71 @@ func TestAProviderNetworkConnectsTheNodeAndIsReported(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func get(a *agent.Agent, path string) (int, string) {
+	recorder := httptest.NewRecorder()
+	a.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+	return recorder.Code, recorder.Body.String()
+}
+
+func TestHealthIsProven(t *testing.T) {
+	n := newNode(t)
+	a, _ := n.start()
+	want := func(status int, text string) {
+		t.Helper()
+		hosttest.Eventually(t, func() error {
+			if code, body := get(a, "/healthz"); code != status || !strings.Contains(body, text) {
+				return fmt.Errorf("/healthz answers %d, want %d with %q:\n%s", code, status, text, body)
+			}
+			return nil
+		})
+	}
+	ready := func(want metav1.ConditionStatus) {
+		t.Helper()
+		hosttest.Eventually(t, func() error {
+			c, err := n.api.Chassis().Get(t.Context(), nodeName, metav1.GetOptions{})
+			if err != nil || !meta.IsStatusConditionPresentAndEqual(c.Status.Conditions, "Ready", want) {
+				return fmt.Errorf("want Ready=%s: %+v, %v", want, c.Status, err)
+			}
+			return nil
+		})
+	}
+	want(http.StatusOK, "[+]ovn-controller ok")
+	n.switchd.Controller().Kill()
+	want(http.StatusServiceUnavailable, "[-]ovn-controller: ovn-controller does not run")
+	ready(metav1.ConditionFalse)
+	n.switchd.StartController("unix:"+n.server.DataDir+"/sb.sock", nodeName)
+	ready(metav1.ConditionTrue)
+	want(http.StatusOK, "[+]node-port ok")
+	n.switchd.Server().Kill()
+	want(http.StatusServiceUnavailable, "[-]open-vswitch: the Open vSwitch database does not answer")
+	n.switchd.StartServer()
+	want(http.StatusOK, "[+]open-vswitch ok")
+	if code, body := get(a, "/livez"); code != http.StatusOK {
+		t.Errorf("/livez answers %d: %s", code, body)
+	}
+	if _, body := get(a, "/metrics"); !strings.Contains(body, `northbound_agent_concern_ok{concern="routes"} 1`) {
+		t.Errorf("/metrics has no concerns:\n%s", body)
+	}
+}
+
+func TestNodesAndPodsReachEachOtherAndTheWorld(t *testing.T) {
+	n := newNode(t)
+	n.start()
+	subnet := &v1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "plain"}, Spec: v1.SubnetSpec{CIDRBlock: "10.55.0.0/24"}}
+	if _, err := n.api.Subnets().Create(t.Context(), subnet, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	pod, ip := n.pod("a", v1.DefaultSubnet)
+	plain, plainIP := n.pod("b", "plain")
+	hosttest.Route(t, n.outside, "10.55.0.0/24", "192.0.2.1")
+
+	n.want(n.host, ip, "192.0.2.1")
+	n.want(n.host, plainIP, "192.0.2.1")
+	n.want(pod, plainIP, ip)
+	n.want(pod, "192.0.2.1", ip)
+	n.want(pod, "192.0.2.9", "192.0.2.1")    // natOutgoing is the default Subnet's default
+	n.want(plain, "192.0.2.9", plainIP)      // and not that of others
+	n.want(n.outside, plainIP, "192.0.2.9") // which are reached from outside
 }

@@ -25,11 +25,20 @@ type check struct {
 	prove func(context.Context) error
 }
 
-// serveHealth serves until the context ends:
+// Handler answers:
 //
 //	/livez    the agent's loops come to an end; one that does not needs a restart
 //	/healthz  the node is as it should be: every check holds, proven by asking when the request arrives
 //	/metrics  in Prometheus' format
+func (a *Agent) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/livez", answer(a.liveChecks()))
+	mux.HandleFunc("/healthz", answer(a.healthChecks()))
+	mux.Handle("/metrics", legacyregistry.Handler())
+	return mux
+}
+
+// serveHealth serves Handler until the context ends.
 func (a *Agent) serveHealth(ctx context.Context) error {
 	if a.config.HealthAddress == "" {
 		return nil
@@ -38,12 +47,7 @@ func (a *Agent) serveHealth(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("--health-address: %w", err)
 	}
-	registerMetrics()
-	mux := http.NewServeMux()
-	mux.HandleFunc("/livez", answer(a.liveChecks()))
-	mux.HandleFunc("/healthz", answer(a.healthChecks()))
-	mux.Handle("/metrics", legacyregistry.Handler())
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() {
 		defer stop()
