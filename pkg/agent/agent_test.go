@@ -356,7 +356,7 @@ func TestNodesAndPodsReachEachOtherAndTheWorld(t *testing.T) {
 	n.want(n.host, plainIP, "192.0.2.1")
 	n.want(pod, plainIP, ip)
 	n.want(pod, "192.0.2.1", ip)
-	n.want(pod, "192.0.2.9", "192.0.2.1")    // natOutgoing is the default Subnet's default
-	n.want(plain, "192.0.2.9", plainIP)      // and not that of others
+	n.want(pod, "192.0.2.9", "192.0.2.1")   // natOutgoing is the default Subnet's default
+	n.want(plain, "192.0.2.9", plainIP)     // and not that of others
 	n.want(n.outside, plainIP, "192.0.2.9") // which are reached from outside
 }
