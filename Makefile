@@ -55,7 +55,7 @@ cluster-down: $(BIN)/lab
 test: deps
 	$(GO) test -race ./...
 
-# The checks behind a real kube-apiserver, which is built once and cached.
+# The checks of server and controller with a real kube-apiserver, which is built once and cached.
 test-aggregated: deps build
 	hack/test-aggregated.sh
 

@@ -4,14 +4,10 @@ package aggregated
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
@@ -82,67 +78,14 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, cluster.nb.Stop()) }()
-	process, err := startNorthbound(ctx, dir)
+	process, err := cluster.StartNorthbound(ctx, northboundPrograms, cluster.nb.NBAddress(), server)
 	if err != nil {
 		return 1, err
 	}
 	defer process.Stop(2 * time.Second)
-	if err := cluster.Register(ctx, server); err != nil {
-		return 1, err
-	}
 	if err := cluster.StartControllerManager(ctx); err != nil {
 		return 1, err
 	}
 	fmt.Printf("the cluster with %v is up after %v\n", server.GroupVersion, time.Since(start).Round(100*time.Millisecond))
 	return m.Run(), nil
-}
-
-// startNorthbound returns when the server is ready.
-func startNorthbound(ctx context.Context, dir string) (*controlplane.Process, error) {
-	credentials, err := cluster.Prepare(ctx, server)
-	if err != nil {
-		return nil, err
-	}
-	process, err := controlplane.StartProcess(controlplane.Command{
-		Name: "northbound-apiserver",
-		Path: filepath.Join(northboundPrograms, "northbound-apiserver"),
-		Args: []string{
-			"--nb-address=" + cluster.nb.NBAddress(),
-			"--kubeconfig=" + credentials.Kubeconfig,
-			"--authentication-kubeconfig=" + credentials.Kubeconfig,
-			"--authorization-kubeconfig=" + credentials.Kubeconfig,
-			"--tls-cert-file=" + credentials.CertFile,
-			"--tls-private-key-file=" + credentials.KeyFile,
-			"--secure-port=" + strconv.Itoa(int(server.Port)),
-		},
-		Dir: filepath.Join(dir, "log"),
-	})
-	if err != nil {
-		return nil, err
-	}
-	// Readiness is asked for directly; who answers is checked by kube-apiserver later.
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	url := "https://" + net.JoinHostPort(controlplane.Addr.String(), strconv.Itoa(int(server.Port))) + "/readyz/nb"
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
-	defer cancel()
-	err = process.Await(ctx, func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-		if err != nil {
-			return err
-		}
-		response, err := client.Do(request)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = response.Body.Close() }()
-		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s: %s", url, response.Status)
-		}
-		return nil
-	})
-	if err != nil {
-		process.Kill()
-		return nil, err
-	}
-	return process, nil
 }

@@ -1,0 +1,299 @@
+package controller
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
+	listers "github.com/northbound-ovn/northbound/pkg/generated/listers/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
+)
+
+// Indexes of SwitchLBRules and of EndpointSlices.
+const (
+	bySelecting = "selecting" // rules with a selector, by the namespace of their back ends
+	byService   = "service"   // rules and slices, by "namespace/service"
+)
+
+// endpoints finds the back ends of SwitchLBRules that have a selector or a service.
+//
+// Who serves is decided as kube-proxy does, for each port and family: the ready ones; when there are none, those that are
+// going but still serve (KEP-1669).
+type endpoints struct {
+	northbound versioned.Interface
+
+	rules    listers.SwitchLBRuleLister
+	subnets  listers.SubnetLister
+	slicesBy cache.Indexer
+	podsBy   cache.Indexer
+	ipsBy    cache.Indexer
+}
+
+func endpointsLoop(c *Controller) (*loop, error) {
+	kinds := c.northbound.Kubeovn().V1()
+	rules, ips := kinds.SwitchLBRules(), kinds.IPs()
+	pods, slicesInformer := c.core.Core().V1().Pods(), c.core.Discovery().V1().EndpointSlices()
+	e := &endpoints{
+		northbound: c.clients.Northbound, rules: rules.Lister(), subnets: kinds.Subnets().Lister(),
+		slicesBy: slicesInformer.Informer().GetIndexer(), podsBy: pods.Informer().GetIndexer(), ipsBy: ips.Informer().GetIndexer(),
+	}
+	rulesBy := rules.Informer().GetIndexer()
+	l := newLoop("endpoints", e.sync)
+	if err := rules.Informer().AddIndexers(cache.Indexers{
+		bySelecting: index(func(r *v1.SwitchLBRule) []string {
+			if selects(r) {
+				return []string{r.Spec.Namespace}
+			}
+			return nil
+		}),
+		byService: index(func(r *v1.SwitchLBRule) []string {
+			if r.Spec.Service == "" {
+				return nil
+			}
+			return []string{r.Spec.Namespace + "/" + r.Spec.Service}
+		}),
+	}); err != nil {
+		return nil, err
+	}
+	if err := slicesInformer.Informer().AddIndexers(cache.Indexers{byService: index(func(s *discoveryv1.EndpointSlice) []string { return []string{serviceOf(s)} })}); err != nil {
+		return nil, err
+	}
+	add := func(index, key string, which func(*v1.SwitchLBRule) bool) {
+		for _, r := range byIndex[*v1.SwitchLBRule](rulesBy, index, key) {
+			if which == nil || which(r) {
+				l.add(r.Name)
+			}
+		}
+	}
+	return l, firstError(
+		watch(rules.Informer(), func(_, r *v1.SwitchLBRule) {
+			if r != nil {
+				l.add(r.Name)
+			}
+		}),
+		watch(slicesInformer.Informer(), func(old, s *discoveryv1.EndpointSlice) {
+			if old != nil && (s == nil || serviceOf(old) != serviceOf(s)) {
+				add(byService, serviceOf(old), nil)
+			}
+			if s != nil {
+				add(byService, serviceOf(s), nil)
+			}
+		}),
+		watch(pods.Informer(), func(old, pod *corev1.Pod) {
+			if old != nil && pod != nil && servesAlike(old, pod) {
+				return
+			}
+			one := cmp.Or(pod, old)
+			add(bySelecting, one.Namespace, func(r *v1.SwitchLBRule) bool {
+				return pod != nil && matches(r.Spec.Selector, pod.Labels) || old != nil && matches(r.Spec.Selector, old.Labels)
+			})
+		}),
+		watch(ips.Informer(), func(old, ip *v1.IP) {
+			// Whether an address is one of the rule's Vpc.
+			if old == nil && ip.Spec.PodUID != "" && e.vpcOf(ip) != c.settings.DefaultVpc {
+				add(bySelecting, ip.Spec.Namespace, nil)
+			}
+		}))
+}
+
+// selects reports whether the back ends of a rule are found by its selector.
+func selects(r *v1.SwitchLBRule) bool { return len(r.Spec.Endpoints) == 0 && len(r.Spec.Selector) > 0 }
+
+func serviceOf(s *discoveryv1.EndpointSlice) string {
+	return s.Namespace + "/" + s.Labels[discoveryv1.LabelServiceName]
+}
+
+// servesAlike reports whether a pod's change is none for any rule.
+func servesAlike(old, pod *corev1.Pod) bool {
+	return old.UID == pod.UID && ready(old) == ready(pod) && finished(old) == finished(pod) &&
+		(old.DeletionTimestamp == nil) == (pod.DeletionTimestamp == nil) &&
+		apiequality.Semantic.DeepEqual(old.Labels, pod.Labels) && slices.Equal(old.Status.PodIPs, pod.Status.PodIPs)
+}
+
+func (e *endpoints) sync(ctx context.Context, name string) error {
+	rule, err := e.rules.Get(name)
+	if apierrors.IsNotFound(err) || err == nil && (rule.DeletionTimestamp != nil || len(rule.Spec.Endpoints) > 0) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var found []v1.SwitchLBRuleEndpoints
+	if selects(rule) {
+		found = e.bySelector(rule)
+	} else {
+		found = e.ofService(rule)
+	}
+	if apiequality.Semantic.DeepEqual(found, rule.Status.Endpoints) {
+		return nil
+	}
+	rule = rule.DeepCopy()
+	rule.Status.Endpoints = found
+	_, err = e.northbound.KubeovnV1().SwitchLBRules().UpdateStatus(ctx, rule, metav1.UpdateOptions{FieldManager: Manager})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// backEnd is an address and port, and how it serves.
+type backEnd struct {
+	netip.AddrPort
+	ready   bool // and not going
+	serving bool // though it may be going
+}
+
+// bySelector finds the pods of a rule with a selector.
+func (e *endpoints) bySelector(rule *v1.SwitchLBRule) []v1.SwitchLBRuleEndpoints {
+	var pods []*corev1.Pod
+	for _, pod := range byIndex[*corev1.Pod](e.podsBy, cache.NamespaceIndex, rule.Spec.Namespace) {
+		if matches(rule.Spec.Selector, pod.Labels) && !finished(pod) {
+			pods = append(pods, pod)
+		}
+	}
+	return perPort(rule, func(port v1.SwitchLBRulePort) []backEnd {
+		var out []backEnd
+		for _, pod := range pods {
+			for _, ip := range pod.Status.PodIPs {
+				a, err := netip.ParseAddr(ip.IP)
+				if err == nil && e.reachable(rule, string(pod.UID), a) {
+					out = append(out, backEnd{netip.AddrPortFrom(a, uint16(cmp.Or(port.TargetPort, port.Port))), ready(pod) && pod.DeletionTimestamp == nil, ready(pod)})
+				}
+			}
+		}
+		return out
+	})
+}
+
+// ofService reads the EndpointSlices of the Service of a rule.
+func (e *endpoints) ofService(rule *v1.SwitchLBRule) []v1.SwitchLBRuleEndpoints {
+	all := byIndex[*discoveryv1.EndpointSlice](e.slicesBy, byService, rule.Spec.Namespace+"/"+rule.Spec.Service)
+	return perPort(rule, func(port v1.SwitchLBRulePort) []backEnd {
+		var out []backEnd
+		for _, s := range all {
+			number := portIn(s, port)
+			if number == 0 || s.AddressType == discoveryv1.AddressTypeFQDN {
+				continue
+			}
+			for i := range s.Endpoints {
+				out = append(out, e.ofEndpoint(rule, &s.Endpoints[i], number)...)
+			}
+		}
+		return out
+	})
+}
+
+func (e *endpoints) ofEndpoint(rule *v1.SwitchLBRule, endpoint *discoveryv1.Endpoint, port uint16) []backEnd {
+	uid := ""
+	if ref := endpoint.TargetRef; ref != nil && ref.Kind == "Pod" {
+		uid = string(ref.UID)
+	}
+	isReady := endpoint.Conditions.Ready == nil || *endpoint.Conditions.Ready
+	serving := isReady
+	if s := endpoint.Conditions.Serving; s != nil {
+		serving = *s
+	}
+	if t := endpoint.Conditions.Terminating; !isReady && (t == nil || !*t) {
+		serving = false
+	}
+	var out []backEnd
+	for _, text := range endpoint.Addresses {
+		if a, err := netip.ParseAddr(text); err == nil && e.reachable(rule, uid, a) {
+			out = append(out, backEnd{netip.AddrPortFrom(a, port), isReady, serving})
+		}
+	}
+	return out
+}
+
+// portIn is the number of a rule's port in a slice, 0 when the slice does not have it.
+func portIn(s *discoveryv1.EndpointSlice, port v1.SwitchLBRulePort) uint16 {
+	for _, p := range s.Ports {
+		protocol := corev1.ProtocolTCP
+		if p.Protocol != nil {
+			protocol = *p.Protocol
+		}
+		name := ""
+		if p.Name != nil {
+			name = *p.Name
+		}
+		if name == port.Name && string(protocol) == cmp.Or(port.Protocol, "TCP") && p.Port != nil {
+			return uint16(*p.Port)
+		}
+	}
+	return 0
+}
+
+// reachable is false for the address of a pod in another Vpc: in the rule's, it may be somebody else's.
+func (e *endpoints) reachable(rule *v1.SwitchLBRule, podUID string, a netip.Addr) bool {
+	if podUID == "" {
+		return true
+	}
+	for _, ip := range byIndex[*v1.IP](e.ipsBy, byUID, podUID) {
+		if addrs, err := ipam.ParseAddrs(ip.Spec.IPAddress); err == nil && (addrs.V4 == a || addrs.V6 == a) {
+			return e.vpcOf(ip) == rule.Annotations[v1.AnnotationVpc]
+		}
+	}
+	return true // of the node, or of another network
+}
+
+func (e *endpoints) vpcOf(ip *v1.IP) string {
+	subnet, err := e.subnets.Get(ip.Spec.Subnet)
+	if err != nil {
+		return ""
+	}
+	return subnet.Spec.Vpc
+}
+
+// perPort collects the back ends of a rule's ports that serve. A port without any is left out.
+func perPort(rule *v1.SwitchLBRule, find func(v1.SwitchLBRulePort) []backEnd) []v1.SwitchLBRuleEndpoints {
+	vips, err := ipam.ParseAddrs(rule.Spec.Vip)
+	if err != nil {
+		return nil
+	}
+	var out []v1.SwitchLBRuleEndpoints
+	for _, port := range rule.Spec.Ports {
+		all := find(port)
+		var chosen []netip.AddrPort
+		for _, vip := range vips.All() {
+			chosen = append(chosen, serving(all, vip.Is4())...)
+		}
+		if len(chosen) == 0 {
+			continue
+		}
+		texts := make([]string, len(chosen))
+		for i, b := range chosen {
+			texts[i] = b.String()
+		}
+		out = append(out, v1.SwitchLBRuleEndpoints{Name: port.Name, Backends: texts})
+	}
+	return out
+}
+
+// serving are the back ends of a family that get traffic, sorted, each once.
+func serving(all []backEnd, v4 bool) []netip.AddrPort {
+	var isReady, going []netip.AddrPort
+	for _, b := range all {
+		switch {
+		case b.Addr().Is4() != v4:
+		case b.ready:
+			isReady = append(isReady, b.AddrPort)
+		case b.serving:
+			going = append(going, b.AddrPort)
+		}
+	}
+	if len(isReady) == 0 {
+		isReady = going
+	}
+	slices.SortFunc(isReady, netip.AddrPort.Compare)
+	return slices.Compact(isReady)
+}

@@ -1,0 +1,153 @@
+package controller
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
+
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	listers "github.com/northbound-ovn/northbound/pkg/generated/listers/kubeovn/v1"
+)
+
+// namespaces keeps the annotations of namespaces that say from which Subnets their pods get addresses: the Subnets that name
+// the namespace; else the default Subnet of the Vpc that lists it; else the default Subnet of the cluster. Where a user wrote
+// the annotation of the Subnets, that stands, and the other two follow it.
+type namespaces struct {
+	kubernetes    kubernetes.Interface
+	defaultSubnet string
+
+	namespaces corelisters.NamespaceLister
+	subnets    listers.SubnetLister
+	vpcs       listers.VpcLister
+}
+
+func namespacesLoop(c *Controller) (*loop, error) {
+	informer := c.core.Core().V1().Namespaces()
+	subnets, vpcs := c.northbound.Kubeovn().V1().Subnets(), c.northbound.Kubeovn().V1().Vpcs()
+	n := &namespaces{
+		kubernetes: c.clients.Kubernetes, defaultSubnet: c.settings.DefaultSubnet,
+		namespaces: informer.Lister(), subnets: subnets.Lister(), vpcs: vpcs.Lister(),
+	}
+	l := newLoop("namespaces", n.sync)
+	all := func() {
+		for _, ns := range informer.Informer().GetStore().ListKeys() {
+			l.add(ns)
+		}
+	}
+	return l, firstError(
+		watch(informer.Informer(), func(_, ns *corev1.Namespace) {
+			if ns != nil {
+				l.add(ns.Name)
+			}
+		}),
+		watch(subnets.Informer(), func(old, s *v1.Subnet) {
+			if old == nil || s == nil || !apiequality.Semantic.DeepEqual(old.Spec, s.Spec) || (old.DeletionTimestamp == nil) != (s.DeletionTimestamp == nil) {
+				all()
+			}
+		}),
+		watch(vpcs.Informer(), func(old, vpc *v1.Vpc) {
+			if old == nil || vpc == nil || old.Spec.DefaultSubnet != vpc.Spec.DefaultSubnet || !slices.Equal(old.Spec.Namespaces, vpc.Spec.Namespaces) {
+				all()
+			}
+		}))
+}
+
+func (n *namespaces) sync(ctx context.Context, name string) error {
+	ns, err := n.namespaces.Get(name)
+	if apierrors.IsNotFound(err) || err == nil && ns.DeletionTimestamp != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	subnets, err := n.subnets.List(labels.Everything())
+	if err != nil {
+		return err
+	}
+	vpcs, err := n.vpcs.List(labels.Everything())
+	if err != nil {
+		return err
+	}
+	wanted := annotationsOf(ns, subnets, vpcs, n.defaultSubnet)
+	same := true
+	for _, key := range [...]string{v1.AnnotationLogicalSwitch, v1.AnnotationCIDR, v1.AnnotationExcludeIPs} {
+		value, want := wanted[key]
+		got, have := ns.Annotations[key]
+		same = same && (want && have && got == value || !want && (!have || !owns(ns, "f:"+key)))
+	}
+	if same {
+		return nil
+	}
+	patch := applycorev1.Namespace(ns.Name).WithUID(ns.UID).WithAnnotations(wanted)
+	_, err = n.kubernetes.CoreV1().Namespaces().Apply(ctx, patch, metav1.ApplyOptions{FieldManager: Manager, Force: true})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// annotationsOf are the annotations that the controller writes to a namespace, with Kube-OVN's separators: Subnets by commas;
+// prefixes, and lists of excluded addresses, by semicolons.
+func annotationsOf(ns *corev1.Namespace, subnets []*v1.Subnet, vpcs []*v1.Vpc, defaultSubnet string) map[string]string {
+	out := map[string]string{}
+	names := splitList(ns.Annotations[v1.AnnotationLogicalSwitch])
+	if len(names) == 0 || !setByOthers(ns, "f:"+v1.AnnotationLogicalSwitch) {
+		names = subnetsOf(ns, subnets, vpcs, defaultSubnet)
+		out[v1.AnnotationLogicalSwitch] = strings.Join(names, ",")
+	}
+	var prefixes, excluded []string
+	for _, name := range names {
+		if i := slices.IndexFunc(subnets, func(s *v1.Subnet) bool { return s.Name == name }); i >= 0 {
+			prefixes = append(prefixes, subnets[i].Spec.CIDRBlock)
+			excluded = append(excluded, strings.Join(subnets[i].Spec.ExcludeIps, ","))
+		}
+	}
+	out[v1.AnnotationCIDR], out[v1.AnnotationExcludeIPs] = strings.Join(prefixes, ";"), strings.Join(excluded, ";")
+	return out
+}
+
+// subnetsOf are the Subnets, by name, from which a namespace's pods get their addresses.
+func subnetsOf(ns *corev1.Namespace, subnets []*v1.Subnet, vpcs []*v1.Vpc, defaultSubnet string) []string {
+	var names []string
+	for _, s := range subnets {
+		if s.DeletionTimestamp == nil && plugged(s) && binds(s, ns) {
+			names = append(names, s.Name)
+		}
+	}
+	slices.Sort(names)
+	if len(names) > 0 {
+		return names
+	}
+	var owner *v1.Vpc
+	for _, vpc := range vpcs {
+		if vpc.Spec.DefaultSubnet != "" && slices.Contains(vpc.Spec.Namespaces, ns.Name) && (owner == nil || vpc.Name < owner.Name) {
+			owner = vpc
+		}
+	}
+	if owner != nil {
+		return []string{owner.Spec.DefaultSubnet}
+	}
+	return []string{defaultSubnet}
+}
+
+// plugged reports whether pods may have their first interface in a Subnet: its addresses are not those of another plugin.
+func plugged(s *v1.Subnet) bool {
+	return s.Spec.Provider == "" || s.Spec.Provider == v1.DefaultProvider || strings.HasSuffix(s.Spec.Provider, "."+v1.DefaultProvider)
+}
+
+// binds reports whether a Subnet names a namespace, or selects it.
+func binds(s *v1.Subnet, ns *corev1.Namespace) bool {
+	return slices.Contains(s.Spec.Namespaces, ns.Name) || slices.ContainsFunc(s.Spec.NamespaceSelectors, func(selector metav1.LabelSelector) bool {
+		m, err := metav1.LabelSelectorAsSelector(&selector)
+		return err == nil && !m.Empty() && m.Matches(labels.Set(ns.Labels))
+	})
+}
