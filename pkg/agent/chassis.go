@@ -79,29 +79,21 @@ func (c *chassis) spec(now vswitch.Snapshot) (v1.ChassisSpec, error) {
 	spec := v1.ChassisSpec{
 		ChassisID: id, Hostname: c.nodeName, EncapIPs: []string{ip}, EncapType: v1.EncapType(now.Settings[settingEncapType]),
 	}
-	node := c.node()
-	for _, a := range nodeAddresses(node) {
+	for _, a := range nodeAddresses(c.node()) {
 		spec.NodeIPs = append(spec.NodeIPs, a.String())
-	}
-	if node != nil {
-		spec.ExternalGateway = node.Labels[v1.LabelExternalGateway] == "true"
 	}
 	return spec, nil
 }
 
-// same says whether an object has all that the agent writes. That a node is a gateway can be said by others, too.
+// same says whether an object has all that the agent writes. Whether the node is a gateway is the controller's to say.
 func (c *chassis) same(have, want v1.ChassisSpec) bool {
 	return have.ChassisID == want.ChassisID && have.Hostname == want.Hostname && have.EncapType == want.EncapType &&
-		slices.Equal(have.EncapIPs, want.EncapIPs) && slices.Equal(have.NodeIPs, want.NodeIPs) &&
-		(have.ExternalGateway || !want.ExternalGateway)
+		slices.Equal(have.EncapIPs, want.EncapIPs) && slices.Equal(have.NodeIPs, want.NodeIPs)
 }
 
 func (c *chassis) write(ctx context.Context, spec v1.ChassisSpec) error {
 	s := apply.ChassisSpec().WithChassisID(spec.ChassisID).WithHostname(spec.Hostname).WithEncapType(spec.EncapType).
 		WithEncapIPs(spec.EncapIPs...).WithNodeIPs(spec.NodeIPs...)
-	if spec.ExternalGateway {
-		s.WithExternalGateway(true)
-	}
 	_, err := c.client.KubeovnV1().Chassis().Apply(ctx, apply.Chassis(c.nodeName).WithSpec(s),
 		metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
 	if err != nil {
