@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/northbound-ovn/northbound/pkg/agent/cniserver"
 	"github.com/northbound-ovn/northbound/pkg/agent/host"
 	"github.com/northbound-ovn/northbound/pkg/agent/uplink"
 	"github.com/northbound-ovn/northbound/pkg/agent/vswitch"
@@ -37,10 +38,19 @@ type Agent struct {
 	providers listers.ProviderNetworkLister
 	nodes     cache.Store // nil without Kubernetes
 	informers []cache.SharedIndexInformer
+	all       externalversions.SharedInformerFactory
+	factories []factory
 
+	port  *nodePort
 	loops []*loop
 	// The loops by name, for who wakes them.
 	settingsLoop, chassisLoop, portLoop, routesLoop, natLoop, providersLoop, sysctlLoop *loop
+}
+
+// factory starts informers, and waits until they have ended.
+type factory interface {
+	Start(stop <-chan struct{})
+	Shutdown()
 }
 
 // New opens the node's namespace and its Open vSwitch. The context ends what it opens.
@@ -66,6 +76,7 @@ func New(ctx context.Context, config Config) (*Agent, error) {
 func (a *Agent) makeInformers() {
 	all := externalversions.NewSharedInformerFactory(a.config.Northbound, 0)
 	own := externalversions.NewSharedInformerFactoryWithOptions(a.config.Northbound, 0, externalversions.WithTweakListOptions(only(ipName(a.config.NodeName))))
+	a.all, a.factories = all, []factory{all, own}
 	a.subnets = all.Kubeovn().V1().Subnets().Lister()
 	a.chassis = all.Kubeovn().V1().Chassis().Lister()
 	a.providers = all.Kubeovn().V1().ProviderNetworks().Lister()
@@ -77,7 +88,9 @@ func (a *Agent) makeInformers() {
 	if a.config.Kubernetes == nil {
 		return
 	}
-	nodes := informers.NewSharedInformerFactoryWithOptions(a.config.Kubernetes, 0, informers.WithTweakListOptions(only(a.config.NodeName))).Core().V1().Nodes().Informer()
+	cluster := informers.NewSharedInformerFactoryWithOptions(a.config.Kubernetes, 0, informers.WithTweakListOptions(only(a.config.NodeName)))
+	a.factories = append(a.factories, cluster)
+	nodes := cluster.Core().V1().Nodes().Informer()
 	a.nodes = nodes.GetStore()
 	a.watch(nodes, func() []*loop {
 		return []*loop{a.settingsLoop, a.chassisLoop, a.portLoop, a.routesLoop, a.providersLoop}
@@ -122,10 +135,11 @@ func (a *Agent) makeLoops() {
 			return err
 		},
 	}).sync)
-	a.portLoop = a.loop("node-port", (&nodePort{
+	a.port = &nodePort{
 		host: a.host, vs: a.vs, client: c.Northbound, node: a.node, nodeName: c.NodeName, nodeSwitch: c.NodeSwitch, interfaces: c.Interfaces,
 		encap: c.EncapType, mtu: c.MTU, ip: a.ownIP, network: a.network,
-	}).sync)
+	}
+	a.portLoop = a.loop("node-port", a.port.sync)
 	a.routesLoop = a.loop("routes", (&routes{host: a.host, node: a.node, network: a.network, services: c.Services}).sync)
 	a.natLoop = a.loop("nat", (&translation{host: a.host, network: a.network, services: c.Services}).sync)
 	a.providersLoop = a.loop("providers", (&providers{
@@ -198,8 +212,12 @@ func (a *Agent) Run(ctx context.Context) error {
 	if err := a.serveHealth(ctx); err != nil {
 		return err
 	}
-	for _, informer := range a.informers {
-		wg.Go(func() { informer.RunWithContext(ctx) })
+	for _, f := range a.factories {
+		f.Start(ctx.Done())
+		wg.Go(func() {
+			<-ctx.Done()
+			f.Shutdown()
+		})
 	}
 	wg.Go(func() { a.settingsLoop.Run(ctx) }) // Needs no API but for the node's address.
 	wg.Go(func() { a.sysctlLoop.Run(ctx) })
@@ -215,8 +233,39 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 	}
 	a.follow(ctx, &wg)
-	<-ctx.Done()
-	return nil
+	return a.serveCNI(ctx)
+}
+
+// serveCNI serves the CNI plugin until the context ends.
+func (a *Agent) serveCNI(ctx context.Context) error {
+	if !a.servesCNI() {
+		<-ctx.Done()
+		return nil
+	}
+	return cniserver.New(cniserver.Config{
+		NodeName: a.config.NodeName,
+		Socket:   a.config.Socket,
+		Host:     a.host,
+		Switch:   a.vs,
+		Bridge:   integrationBridge,
+		Client:   a.config.Northbound, Informers: a.all,
+		Pods:     cniserver.NewPods(ctx, a.config.Kubernetes, a.config.NodeName),
+		MTU:      func() int { return int(a.port.current.Load()) },
+		Ready:    a.canPlug,
+		Conflist: cniserver.Conflist{Path: a.config.Conflist},
+	}).Run(ctx)
+}
+
+func (a *Agent) servesCNI() bool { return a.config.Socket != "" && a.config.Kubernetes != nil }
+
+// canPlug says what keeps pods from being plugged.
+func (a *Agent) canPlug(ctx context.Context) error {
+	for _, l := range []*loop{a.settingsLoop, a.portLoop, a.routesLoop, a.natLoop} {
+		if err := l.succeeded(); err != nil {
+			return fmt.Errorf("%s: %w", l.name, err)
+		}
+	}
+	return a.controller.connected(ctx)
 }
 
 // follow wakes loops when the node changes.

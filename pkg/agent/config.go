@@ -47,8 +47,10 @@ type Config struct {
 	NodeSwitch, DefaultVpc string
 	Services               []netip.Prefix
 
-	// CNI configures the server for the CNI plugin; there is none when Socket is empty.
+	// Socket is that for the CNI plugin; there is none when it is empty, or without Kubernetes.
 	Socket string
+	// Conflist is the file that tells the container runtime of the plugin, written when pods can be plugged; none when empty.
+	Conflist string
 	// EnableTProxy lets the kubelet's probes reach pods in custom Vpcs.
 	EnableTProxy bool
 	// HealthAddress is where /healthz and /metrics are served; nowhere when empty.
@@ -66,6 +68,7 @@ func DefaultConfig() Config {
 		DefaultVpc:    v1.DefaultVpc,
 		Services:      []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")},
 		Socket:        "/run/openvswitch/kube-ovn-daemon.sock",
+		Conflist:      "/etc/cni/net.d/01-kube-ovn.conflist",
 		HealthAddress: "127.0.0.1:10665",
 	}
 }

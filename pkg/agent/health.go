@@ -84,7 +84,7 @@ func (a *Agent) healthChecks() []check {
 	for _, l := range a.loops {
 		checks = append(checks, check{l.name, func(context.Context) error { return l.Err() }})
 	}
-	if a.config.Socket != "" {
+	if a.servesCNI() {
 		checks = append(checks, check{"cni", func(ctx context.Context) error {
 			c, err := new(net.Dialer).DialContext(ctx, "unix", a.config.Socket)
 			if err != nil {

@@ -26,6 +26,7 @@ type loop struct {
 	began time.Time // of a call that has not returned; zero between calls
 	ended time.Time // of the last call
 	err   error     // of the last call
+	once  bool      // a call had no error
 }
 
 func newLoop(name string, sync func(context.Context) error) *loop {
@@ -45,6 +46,19 @@ func (l *loop) Err() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended.IsZero() {
+		return errNotYet
+	}
+	return l.err
+}
+
+// succeeded says whether the concern has ever been as it should be; if not, why.
+func (l *loop) succeeded() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.once:
+		return nil
+	case l.ended.IsZero():
 		return errNotYet
 	}
 	return l.err
@@ -96,7 +110,7 @@ func (l *loop) call(ctx context.Context) error {
 	} else if err == nil && (l.err != nil || l.ended.IsZero()) {
 		klog.FromContext(ctx).Info("As it should be")
 	}
-	l.began, l.ended, l.err = time.Time{}, time.Now(), err
+	l.began, l.ended, l.err, l.once = time.Time{}, time.Now(), err, l.once || err == nil
 	observeSync(l.name, took, err)
 	return err
 }

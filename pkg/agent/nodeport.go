@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -42,6 +43,8 @@ type nodePort struct {
 	// ip and network are what is known from the API: ip is nil when there is no such object.
 	ip      func() *v1.IP
 	network func() network
+	// current is the MTU that was found last; 0 before.
+	current atomic.Int64
 }
 
 // ipName is the name of the IP object, and so of the logical switch port.
@@ -65,6 +68,7 @@ func (p *nodePort) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.current.Store(int64(mtu))
 	err = p.vs.Apply(ctx, vswitch.EnsurePort(vswitch.PortSpec{
 		Name: portName, Bridge: integrationBridge, Type: "internal", MAC: mac.String(), MTU: mtu,
 		ExternalIDs: map[string]string{ifaceID: ip.Name},
