@@ -7,7 +7,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
@@ -78,7 +77,7 @@ func (l *loop) next(ctx context.Context) bool {
 		return false
 	default:
 		syncErrors.WithLabelValues(l.name).Inc()
-		utilruntime.HandleErrorWithContext(ctx, err, "Cannot bring about the desired state; will try again", "key", key, "failures", l.queue.NumRequeues(key)+1)
+		klog.FromContext(ctx).Error(err, "Cannot bring about the desired state; will try again", "key", key, "failures", l.queue.NumRequeues(key)+1)
 	}
 	l.queue.AddRateLimited(key)
 	return true
