@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
+	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/rest"
 
 	"github.com/northbound-ovn/northbound/pkg/agent/host"
 	"github.com/northbound-ovn/northbound/pkg/agent/vswitch"
@@ -41,8 +45,17 @@ const (
 // plugins is the folder with the plugin's executable.
 var plugins string
 
-// TestMain builds the plugin.
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+// TestMain builds the plugin. Started with the variable of a server it is that server; see killed_test.go.
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(serverEnv); spec != "" {
+		if err := serveAlone(spec); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "kube-ovn")
@@ -65,6 +78,7 @@ type node struct {
 	testing.TB
 	*vswitchtest.Node
 	api     *apiservertest.Server
+	cable   *cable // to the API
 	client  versioned.Interface
 	vswitch *vswitch.Switch
 	pods    *memoryPods
@@ -80,7 +94,10 @@ func newNode(t testing.TB) *node {
 	n := &node{TB: t, Node: vswitchtest.Start(t), dir: ovntest.Dir(t), pods: &memoryPods{pods: map[string]*Pod{}}}
 	n.socket = filepath.Join(n.dir, "cni.sock")
 	n.api = apiservertest.Start(t, func(o *apiserver.Options) { o.Standalone.NoNorthd = false })
-	client, err := versioned.NewForConfig(n.api.Config)
+	n.cable = newCable(t, n.api.Config.Host)
+	config := rest.CopyConfig(n.api.Config)
+	config.Host = n.cable.url()
+	client, err := versioned.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,17 +321,30 @@ func (p *pod) check() error {
 // end deletes the pod, as kubelet does: the pod is marked, then its interface is removed, then the pod.
 func (p *pod) end() {
 	p.Helper()
+	p.terminate()
+	p.del()
+	p.pods.remove(p.object)
+}
+
+// terminate marks the pod as deleted.
+func (p *pod) terminate() {
 	over := *p.object
 	over.Over = true
 	p.pods.put(&over)
-	p.del()
-	p.pods.remove(p.object)
 }
 
 // ping fails the test unless the very first packet is answered.
 func (p *pod) ping(to string) {
 	p.Helper()
 	p.sandbox.Run(p, "ping", "-n", "-c", "1", "-W", "10", to)
+}
+
+// reaches waits until the pod reaches an address.
+func (p *pod) reaches(to string) {
+	p.Helper()
+	p.until("a ping is answered", func() bool {
+		return p.sandbox.Command(p.Context(), "ping", "-n", "-c", "1", "-W", "1", to).Run() == nil
+	})
 }
 
 // address is the first address of a result.
@@ -378,4 +408,55 @@ func text(v any) string {
 		return err.Error()
 	}
 	return string(b)
+}
+
+// cable forwards connections until it is cut.
+type cable struct {
+	listener net.Listener
+	mu       sync.Mutex
+	ends     []net.Conn
+}
+
+func newCable(t testing.TB, to string) *cable {
+	t.Helper()
+	target, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cable{}
+	if c.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.cut)
+	go func() {
+		for {
+			in, err := c.listener.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", target.Host)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			c.mu.Lock()
+			c.ends = append(c.ends, in, out)
+			c.mu.Unlock()
+			go func() { _, _ = io.Copy(in, out); in.Close() }()
+			go func() { _, _ = io.Copy(out, in); out.Close() }()
+		}
+	}()
+	return c
+}
+
+func (c *cable) url() string { return "https://" + c.listener.Addr().String() }
+
+// cut ends all connections for good.
+func (c *cable) cut() {
+	c.listener.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, end := range c.ends {
+		end.Close()
+	}
 }
