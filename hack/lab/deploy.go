@@ -18,11 +18,15 @@ func (l *lab) deploy() error {
 
 // awaitPods returns when all workloads of Northbound are as they should be.
 func (l *lab) awaitPods() error {
-	for _, w := range []string{"deployment", "daemonset", "statefulset"} {
-		c := l.kubectl("--namespace=northbound-system", "rollout", "status", w, "--timeout="+(2*time.Minute).String())
+	for workload, condition := range map[string]string{
+		"deployment":  "condition=Available",
+		"daemonset":   fmt.Sprintf("jsonpath={.status.numberReady}=%d", l.nodes),
+		"statefulset": "jsonpath={.status.readyReplicas}=1",
+	} {
+		c := l.kubectl("--namespace=northbound-system", "wait", workload, "--all", "--for="+condition, "--timeout="+(2*time.Minute).String())
 		c.Stdout = nil
 		if err := c.Run(); err != nil {
-			return fmt.Errorf("%ss of Northbound: %w", w, err)
+			return fmt.Errorf("%ss of Northbound: %w", workload, err)
 		}
 	}
 	return nil
