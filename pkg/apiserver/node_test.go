@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -102,6 +103,54 @@ func TestNodesAreReachedAndPodsLeaveAtThem(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, dump(t, s.NBAddress, "Copp", "NB_Global")); diff != "" {
 		t.Errorf("what is left of the nodes (-before +after):\n%s", diff)
+	}
+}
+
+// The agent of the first gateway reports once and dies: the second one takes over, without anybody's doing.
+func TestGatewaysLeaveANodeWhoseAgentIsSilent(t *testing.T) {
+	s := apiservertest.Start(t, func(o *apiserver.Options) { o.NodeMonitorGracePeriod = time.Second })
+	c := client(t, s)
+	for _, n := range []string{"1", "2"} {
+		if _, err := c.Chassis().Create(t.Context(), newNode("node-"+n, "172.31.0."+n), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		create(t, s, newNodePort("node-"+n, ""))
+	}
+	central := newSubnet("central", "ovn-cluster", "10.20.0.0/24")
+	central.Spec.GatewayType, central.Spec.GatewayNode = v1.GatewayCentralized, "node-1,node-2"
+	create(t, s, central)
+	subnet, err := c.Subnets().Get(t.Context(), "central", metav1.GetOptions{})
+	if err != nil || subnet.Status.ActivateGateway != "node-1" {
+		t.Fatalf("got gateway %q, %v, want the first", subnet.Status.ActivateGateway, err)
+	}
+	node, err := c.Chassis().Get(t.Context(), "node-1", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	node.Status.HeartbeatTime = metav1.NowMicro()
+	node.Status.Conditions = []metav1.Condition{{Type: v1.ChassisReady, Status: metav1.ConditionTrue, Reason: "Connected", LastTransitionTime: metav1.Now()}}
+	if _, err := c.Chassis().UpdateStatus(t.Context(), node, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w, err := c.Subnets().Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=central", ResourceVersion: subnet.ResourceVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Stop()
+	deadline := time.After(time.Minute)
+	for gateway := ""; gateway != "node-2"; {
+		select {
+		case event := <-w.ResultChan():
+			if s, ok := event.Object.(*v1.Subnet); ok {
+				gateway = s.Status.ActivateGateway
+			}
+		case <-deadline:
+			t.Fatalf("the gateway is still %q", gateway)
+		}
+	}
+	node, err = c.Chassis().Get(t.Context(), "node-1", metav1.GetOptions{})
+	if err != nil || node.Status.Conditions[0].Status != metav1.ConditionUnknown || node.Status.Conditions[0].Reason != "AgentSilent" {
+		t.Errorf("got conditions %v, %v", node.Status.Conditions, err)
 	}
 }
 

@@ -34,6 +34,9 @@ type Options struct {
 
 	Northbound NorthboundOptions
 	Network    kubeovn.Config
+	// NodeMonitorGracePeriod is how long the agent of a node may be silent before its Chassis is no longer ready.
+	NodeMonitorGracePeriod time.Duration
+
 	Standalone StandaloneOptions
 }
 
@@ -63,7 +66,9 @@ func NewOptions() *Options {
 		Logs:       logs.NewOptions(),
 		Northbound: NorthboundOptions{Drift: string(storage.DriftRepair)},
 		Network:    kubeovn.DefaultConfig(),
-		Standalone: StandaloneOptions{DataDir: "/var/lib/northbound"},
+
+		NodeMonitorGracePeriod: 40 * time.Second,
+		Standalone:             StandaloneOptions{DataDir: "/var/lib/northbound"},
 	}
 	o.Run.MinRequestTimeout = minRequestTimeout
 	o.Serving.Etcd = nil
@@ -86,6 +91,10 @@ func (o *Options) AddFlags(sections *cliflag.NamedFlagSets) {
 	nb.StringVar(&o.Northbound.Drift, "drift", o.Northbound.Drift, "What to do when somebody else changed a row that realizes an object: "+
 		"repair (write it again) or report (count and log it).")
 	addNetworkFlags(sections.FlagSet("network"), &o.Network)
+
+	nodes := sections.FlagSet("nodes")
+	nodes.DurationVar(&o.NodeMonitorGracePeriod, "node-monitor-grace-period", o.NodeMonitorGracePeriod, "How long the agent of a node may be silent "+
+		"before its Chassis is no longer ready and gateways move to other nodes. Agents report every 10 seconds.")
 
 	alone := sections.FlagSet("standalone")
 	alone.BoolVar(&o.Standalone.Enabled, "standalone", o.Standalone.Enabled, "Serve without a Kubernetes cluster: with certificates, users and rules of the server's own.")
@@ -130,6 +139,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Northbound.Address == "" && !o.Standalone.Enabled {
 		errs = append(errs, errors.New("--nb-address is required without --standalone"))
+	}
+	if o.NodeMonitorGracePeriod < time.Second {
+		errs = append(errs, fmt.Errorf("--node-monitor-grace-period=%s: must be at least a second", o.NodeMonitorGracePeriod))
 	}
 	tls := sets.New(o.Northbound.PrivateKey != "", o.Northbound.Certificate != "", o.Northbound.CACert != "")
 	if tls.Len() > 1 {

@@ -67,6 +67,7 @@ func NewServer(ctx context.Context, o *Options) (_ *Server, err error) {
 		return nil, err
 	}
 	config.AddPostStartHookOrDie("northbound-default-objects", defaultObjects(s.Engine, o.Network))
+	config.AddPostStartHookOrDie("northbound-heartbeats", watchHeartbeats(s.Engine, o.NodeMonitorGracePeriod))
 	s.Generic, err = config.Complete().New("northbound-apiserver", genericapiserver.NewEmptyDelegate())
 	if err != nil {
 		return nil, err

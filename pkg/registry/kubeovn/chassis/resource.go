@@ -3,6 +3,7 @@ package chassis
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -101,10 +102,10 @@ func affected(v storage.View, old, c *v1.Chassis) []storage.Ref {
 	return append(refs, nb.ExternalVpcs(v)...)
 }
 
-// gateway is the identifier of a Chassis that is a gateway; none when it is not.
+// gateway is what routers' external ports need to know of a Chassis that is a gateway; nothing when it is not.
 func gateway(c *v1.Chassis) []string {
 	if c == nil || !c.Spec.ExternalGateway {
 		return nil
 	}
-	return []string{c.Spec.ChassisID}
+	return []string{c.Spec.ChassisID, strconv.FormatBool(egress.IsUsable(c))}
 }

@@ -346,3 +346,33 @@ func TestNextHopsInExternalSubnetsAreReached(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestAGatewayThatIsNotReadyComesAfterAllOthers(t *testing.T) {
+	w := newExternalWorld(t)
+	w.MustCreate(newVpc("vpc1", enableExternal))
+	priority := func(chassis string) string {
+		row, ok := w.Row("vpcs", "vpc1", "gateway/external204/id-"+chassis)
+		if !ok {
+			t.Fatalf("chassis %s is no gateway", chassis)
+		}
+		return string(row.Columns["priority"])
+	}
+	ready := func(status metav1.ConditionStatus) {
+		t.Helper()
+		err := kindtest.Change(w, "chassis", "a", func(c *v1.Chassis) {
+			c.Status.Conditions = []metav1.Condition{{Type: v1.ChassisReady, Status: status}}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := priority("a")
+	ready(metav1.ConditionUnknown)
+	if got := priority("a"); got != "0" || priority("b") == "0" {
+		t.Errorf("got priority %s, and %s of one without an agent", got, priority("b"))
+	}
+	ready(metav1.ConditionTrue)
+	if got := priority("a"); got != before {
+		t.Errorf("got priority %s when it is back, want %s", got, before)
+	}
+}

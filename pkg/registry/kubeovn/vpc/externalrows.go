@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/egress"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -67,8 +68,8 @@ func externalSwitchPort(v storage.View, vpc *v1.Vpc, p externalPort) storage.Row
 const maxGateways = 100
 
 // gateways are the chassis that may host a port. The priority of each is a hash of Vpc and chassis: Vpcs are spread over the
-// chassis, and one that comes or goes changes its own row only. Of two with the same priority OVN takes the one with the higher
-// name.
+// chassis, and one that comes or goes changes its own row only. One that is not ready comes after all that are. Of two with the
+// same priority OVN takes the one with the higher name.
 func gateways(v storage.View, vpc *v1.Vpc, p externalPort) []storage.Row {
 	type candidate struct {
 		chassis  *v1.Chassis
@@ -77,7 +78,11 @@ func gateways(v storage.View, vpc *v1.Vpc, p externalPort) []storage.Row {
 	var candidates []candidate
 	for _, o := range nb.Gateways(v) {
 		if c, ok := o.(*v1.Chassis); ok {
-			candidates = append(candidates, candidate{c, gatewayPriority(vpc.Name, c.Spec.ChassisID)})
+			priority := int64(0)
+			if egress.IsUsable(c) {
+				priority = gatewayPriority(vpc.Name, c.Spec.ChassisID)
+			}
+			candidates = append(candidates, candidate{c, priority})
 		}
 	}
 	slices.SortStableFunc(candidates, func(a, b candidate) int { return cmp.Compare(b.priority, a.priority) })
