@@ -1,6 +1,8 @@
 package apiserver_test
 
 import (
+	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/apiserver"
@@ -171,5 +174,62 @@ func TestAPodOfTheDefaultVpcChangesNothingButItsPortAndSets(t *testing.T) {
 	}
 	if got := members(t, s, "node.node_1"); got != 1 {
 		t.Errorf("got %d pods of the node, want 1", got)
+	}
+}
+
+// Two agents have the same rights and different nodes.
+func TestAnAgentWritesOnlyWhatBelongsToItsNode(t *testing.T) {
+	dir := apiservertest.TempDir(t)
+	write := func(name, content string) string {
+		t.Helper()
+		if err := os.WriteFile(dir+"/"+name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return dir + "/" + name
+	}
+	s := apiservertest.Start(t, func(o *apiserver.Options) {
+		o.Standalone.TokenFile = write("tokens.csv", `one,system:northbound:node:n1,1,"system:northbound:nodes"
+two,system:northbound:node:n2,2,"system:northbound:nodes"
+`)
+		o.Standalone.PolicyFile = write("policy.yaml", `{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: agent}, rules: [
+  {apiGroups: [kubeovn.io], resources: [chassis, chassis/status, ips, podinterfaces], verbs: ["*"]}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: agent}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: agent},
+  subjects: [{kind: Group, name: "system:northbound:nodes", apiGroup: rbac.authorization.k8s.io}]}
+`)
+	})
+	agent := func(token string) *rest.Config {
+		config := rest.AnonymousClientConfig(s.Config)
+		config.BearerToken = token
+		return config
+	}
+	chassis := `{"apiVersion":"kubeovn.io/v1","kind":"Chassis","metadata":{"name":"n1"},"spec":{"chassisID":"id1","encapIPs":["172.31.0.1"],"nodeIPs":["172.31.0.1"]}}`
+	port := `{"apiVersion":"kubeovn.io/v1","kind":"IP","metadata":{"name":"node-n1"},"spec":{"subnet":"join","nodeName":"n1"}}`
+	pod := `{"apiVersion":"kubeovn.io/v1","kind":"PodInterfaces","spec":{"podName":"a","podNamespace":"default","podUID":"1","nodeName":"n1","interfaces":[{"subnet":"ovn-default"}]}}`
+	status := `{"apiVersion":"kubeovn.io/v1","kind":"Chassis","metadata":{"name":"n1"},"status":{"heartbeatTime":"2026-01-01T00:00:00.000000Z"}}`
+	apply := "Content-Type: application/apply-patch+yaml"
+	for _, request := range []struct {
+		method, path, body string
+		header             []string
+		ok                 int
+	}{
+		{"POST", "/chassis", chassis, nil, 201},
+		{"PATCH", "/chassis/n1?fieldManager=agent", chassis, []string{apply}, 200},
+		{"PATCH", "/chassis/n1/status?fieldManager=agent", status, []string{apply}, 200},
+		{"POST", "/ips", port, nil, 201},
+		{"POST", "/podinterfaces", pod, nil, 201},
+		{"POST", "/podinterfaces?dryRun=All", pod, nil, 201},
+		{"DELETE", "/ips/a.default", "", nil, 200},
+		{"DELETE", "/ips/node-n1", "", nil, 200},
+		{"DELETE", "/chassis", "", nil, 403}, // not even when there is no other
+		{"DELETE", "/chassis/n1", "", nil, 200},
+	} {
+		path := groupPath + request.path
+		if r := doAs(t, agent("two"), request.method, path, request.body, request.header...); r.StatusCode != http.StatusForbidden || !strings.Contains(r.body, "the agent of node n2 may") {
+			t.Errorf("%s %s by another node's agent: got %d %s", request.method, request.path, r.StatusCode, r.body)
+		}
+		if r := doAs(t, agent("one"), request.method, path, request.body, request.header...); r.StatusCode != request.ok {
+			t.Errorf("%s %s: got %d %s", request.method, request.path, r.StatusCode, r.body)
+		}
 	}
 }

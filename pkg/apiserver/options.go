@@ -13,6 +13,7 @@ import (
 	logsapi "k8s.io/component-base/logs/api/v1"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/apiserver/nodeidentity"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
@@ -36,6 +37,8 @@ type Options struct {
 	Network    kubeovn.Config
 	// NodeMonitorGracePeriod is how long the agent of a node may be silent before its Chassis is no longer ready.
 	NodeMonitorGracePeriod time.Duration
+	// NodeServiceAccount is the account of the nodes' agents.
+	NodeServiceAccount nodeidentity.ServiceAccount
 
 	Standalone StandaloneOptions
 }
@@ -68,6 +71,7 @@ func NewOptions() *Options {
 		Network:    kubeovn.DefaultConfig(),
 
 		NodeMonitorGracePeriod: 40 * time.Second,
+		NodeServiceAccount:     nodeidentity.ServiceAccount{Namespace: "northbound-system", Name: "northbound-agent"},
 		Standalone:             StandaloneOptions{DataDir: "/var/lib/northbound"},
 	}
 	o.Run.MinRequestTimeout = minRequestTimeout
@@ -95,6 +99,8 @@ func (o *Options) AddFlags(sections *cliflag.NamedFlagSets) {
 	nodes := sections.FlagSet("nodes")
 	nodes.DurationVar(&o.NodeMonitorGracePeriod, "node-monitor-grace-period", o.NodeMonitorGracePeriod, "How long the agent of a node may be silent "+
 		"before its Chassis is no longer ready and gateways move to other nodes. Agents report every 10 seconds.")
+	nodes.Var(parsed(&o.NodeServiceAccount, nodeidentity.ParseServiceAccount), "node-service-account", "Service account of the nodes' agents, namespace/name: "+
+		"its tokens may write only what belongs to the node that they are bound to.")
 
 	alone := sections.FlagSet("standalone")
 	alone.BoolVar(&o.Standalone.Enabled, "standalone", o.Standalone.Enabled, "Serve without a Kubernetes cluster: with certificates, users and rules of the server's own.")

@@ -7,9 +7,11 @@ import (
 	"net/http"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/admission"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/apiserver/nodeidentity"
 	"github.com/northbound-ovn/northbound/pkg/apiserver/standalone"
 	"github.com/northbound-ovn/northbound/pkg/ovn"
 	"github.com/northbound-ovn/northbound/pkg/storage"
@@ -66,6 +68,7 @@ func NewServer(ctx context.Context, o *Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	config.AdmissionControl = o.admission(config.AdmissionControl)
 	config.AddPostStartHookOrDie("northbound-default-objects", defaultObjects(s.Engine, o.Network))
 	config.AddPostStartHookOrDie("northbound-heartbeats", watchHeartbeats(s.Engine, o.NodeMonitorGracePeriod))
 	s.Generic, err = config.Complete().New("northbound-apiserver", genericapiserver.NewEmptyDelegate())
@@ -78,6 +81,15 @@ func NewServer(ctx context.Context, o *Options) (_ *Server, err error) {
 		collectGarbage: !o.Standalone.Enabled,
 		objects:        config.StorageObjectCountTracker,
 	})
+}
+
+// admission is that of Kubernetes, which a standalone server does not have, and what agents of nodes may do.
+func (o *Options) admission(kubernetes admission.Interface) admission.Interface {
+	nodes := nodeidentity.New(o.NodeServiceAccount)
+	if kubernetes == nil {
+		return nodes
+	}
+	return admission.NewChainHandler(kubernetes, nodes)
 }
 
 func (o *Options) openEngine(ctx context.Context, address string) (*storage.Engine, error) {
