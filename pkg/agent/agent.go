@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,11 +15,15 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/scheme"
+	typedcore "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
 	"k8s.io/klog/v2"
 
 	"github.com/northbound-ovn/northbound/pkg/agent/cniserver"
 	"github.com/northbound-ovn/northbound/pkg/agent/host"
+	"github.com/northbound-ovn/northbound/pkg/agent/probe"
 	"github.com/northbound-ovn/northbound/pkg/agent/uplink"
 	"github.com/northbound-ovn/northbound/pkg/agent/vswitch"
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
@@ -40,9 +46,14 @@ type Agent struct {
 	informers []cache.SharedIndexInformer
 	all       externalversions.SharedInformerFactory
 	factories []factory
+	// broadcaster carries events; nil without probes.
+	broadcaster record.EventBroadcaster
 
-	port  *nodePort
-	loops []*loop
+	port *nodePort
+	// probes is nil unless the kubelet's probes are to reach custom Vpcs.
+	probes     *probes
+	probesLoop *loop
+	loops      []*loop
 	// The loops by name, for who wakes them.
 	settingsLoop, chassisLoop, portLoop, routesLoop, natLoop, providersLoop, sysctlLoop *loop
 }
@@ -68,6 +79,9 @@ func New(ctx context.Context, config Config) (*Agent, error) {
 		return nil, errors.Join(err, a.host.Close())
 	}
 	a.makeInformers()
+	if err := a.makeProbes(); err != nil {
+		return nil, errors.Join(err, a.host.Close())
+	}
 	a.makeLoops()
 	return a, nil
 }
@@ -81,7 +95,7 @@ func (a *Agent) makeInformers() {
 	a.chassis = all.Kubeovn().V1().Chassis().Lister()
 	a.providers = all.Kubeovn().V1().ProviderNetworks().Lister()
 	a.ips = own.Kubeovn().V1().IPs().Lister()
-	a.watch(all.Kubeovn().V1().Subnets().Informer(), func() []*loop { return []*loop{a.portLoop, a.routesLoop, a.natLoop} })
+	a.watch(all.Kubeovn().V1().Subnets().Informer(), func() []*loop { return []*loop{a.portLoop, a.routesLoop, a.natLoop, a.probesLoop} })
 	a.watch(all.Kubeovn().V1().Chassis().Informer(), func() []*loop { return []*loop{a.chassisLoop, a.natLoop} })
 	a.watch(all.Kubeovn().V1().ProviderNetworks().Informer(), func() []*loop { return []*loop{a.providersLoop} })
 	a.watch(own.Kubeovn().V1().IPs().Informer(), func() []*loop { return []*loop{a.portLoop} })
@@ -106,11 +120,7 @@ func only(name string) func(*metav1.ListOptions) {
 
 // watch wakes loops when something changes in an informer.
 func (a *Agent) watch(informer cache.SharedIndexInformer, loops func() []*loop) {
-	wake := func() {
-		for _, l := range loops() {
-			l.Wake()
-		}
-	}
+	wake := func() { wake(loops()...)() }
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { wake() }, UpdateFunc: func(_, _ any) { wake() }, DeleteFunc: func(any) { wake() },
 	})
@@ -118,6 +128,77 @@ func (a *Agent) watch(informer cache.SharedIndexInformer, loops func() []*loop) 
 		panic(err) // Only of an informer that has ended.
 	}
 	a.informers = append(a.informers, informer)
+}
+
+// makeProbes makes the way of the kubelet's probes into custom Vpcs.
+func (a *Agent) makeProbes() error {
+	if !a.config.EnableTProxy || a.config.Kubernetes == nil {
+		return nil
+	}
+	proxy, err := probe.Listen(a.host, a.config.TProxyPort)
+	if err != nil {
+		return err
+	}
+	pods := informers.NewSharedInformerFactoryWithOptions(a.config.Kubernetes, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", a.config.NodeName).String()
+	}))
+	ips := externalversions.NewSharedInformerFactoryWithOptions(a.config.Northbound, 0, externalversions.WithTweakListOptions(func(o *metav1.ListOptions) {
+		o.LabelSelector = labels.Set{v1.LabelNode: a.config.NodeName}.String()
+	}))
+	a.factories = append(a.factories, pods, ips)
+	a.probes = &probes{
+		vs: a.vs, proxy: proxy, pods: pods.Core().V1().Pods().Informer().GetStore(), vpc: a.vpcOf, defaultVpc: a.config.DefaultVpc,
+		ips: func() []*v1.IP {
+			list, _ := ips.Kubeovn().V1().IPs().Lister().List(labels.Everything()) // A lister reads memory, and does not fail.
+			return list
+		},
+		elsewhere: func() []netip.Prefix {
+			n := a.network()
+			return slices.Concat(n.pods, n.join.All(), a.config.Services)
+		},
+		changed: func() { a.natLoop.Wake() },
+	}
+	a.broadcaster = record.NewBroadcaster()
+	a.probes.events = a.broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: fieldManager, Host: a.config.NodeName})
+	a.watch(pods.Core().V1().Pods().Informer(), func() []*loop { return []*loop{a.probesLoop} })
+	a.watch(ips.Kubeovn().V1().IPs().Informer(), func() []*loop { return []*loop{a.probesLoop} })
+	return nil
+}
+
+// vpcOf is the Vpc of a Subnet, empty when it is not known.
+func (a *Agent) vpcOf(subnet string) string {
+	s, err := a.subnets.Get(subnet)
+	if err != nil {
+		return "" // It does not exist.
+	}
+	return s.Spec.Vpc
+}
+
+// runProbes serves the kubelet's probes until the context ends.
+func (a *Agent) runProbes(ctx context.Context, wg *sync.WaitGroup) {
+	if a.probes == nil {
+		return
+	}
+	a.broadcaster.StartRecordingToSink(&typedcore.EventSinkImpl{Interface: a.config.Kubernetes.CoreV1().Events("")})
+	wg.Go(func() {
+		<-ctx.Done()
+		a.broadcaster.Shutdown()
+	})
+	wg.Go(func() { a.probes.proxy.Run(ctx) })
+	wg.Go(func() {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				if a.probes.polled.Load() {
+					a.probesLoop.Wake()
+				}
+			}
+		}
+	})
 }
 
 // makeLoops makes the owners of the node's concerns.
@@ -141,7 +222,10 @@ func (a *Agent) makeLoops() {
 	}
 	a.portLoop = a.loop("node-port", a.port.sync)
 	a.routesLoop = a.loop("routes", (&routes{host: a.host, node: a.node, network: a.network, services: c.Services}).sync)
-	a.natLoop = a.loop("nat", (&translation{host: a.host, network: a.network, services: c.Services}).sync)
+	a.natLoop = a.loop("nat", (&translation{host: a.host, network: a.network, services: c.Services, probes: a.probes}).sync)
+	if a.probes != nil {
+		a.probesLoop = a.loop("probes", a.probes.sync)
+	}
 	a.providersLoop = a.loop("providers", (&providers{
 		vs: a.vs, uplinks: &uplink.Uplinks{Host: a.host, Switch: a.vs, Dir: filepath.Join(c.StateDir, "uplinks")}, client: c.Northbound,
 		node: a.node, nodeName: c.NodeName, networks: a.providerNetworks, datapath: settings.datapathOf,
@@ -233,6 +317,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 	}
 	a.follow(ctx, &wg)
+	a.runProbes(ctx, &wg)
 	return a.serveCNI(ctx)
 }
 
@@ -280,7 +365,7 @@ func (a *Agent) follow(ctx context.Context, wg *sync.WaitGroup) {
 	})
 	wg.Go(func() { a.controller.watch(ctx, wake(a.chassisLoop)) })
 	wg.Go(func() {
-		notify := wake(a.settingsLoop, a.portLoop, a.chassisLoop, a.providersLoop)
+		notify := wake(a.settingsLoop, a.portLoop, a.chassisLoop, a.providersLoop, a.probesLoop)
 		for ctx.Err() == nil {
 			changed := a.vs.Snapshot().Changed()
 			notify()
@@ -307,7 +392,9 @@ func (a *Agent) follow(ctx context.Context, wg *sync.WaitGroup) {
 func wake(loops ...*loop) func() {
 	return func() {
 		for _, l := range loops {
-			l.Wake()
+			if l != nil { // not every agent has all
+				l.Wake()
+			}
 		}
 	}
 }

@@ -117,6 +117,7 @@ func (o *options) addFlags(sections *cliflag.NamedFlagSets) {
 	fs.StringVar(&c.Socket, "bind-socket", c.Socket, "Socket for the CNI plugin; none when empty.")
 	fs.StringVar(&c.Conflist, "cni-conf-file", c.Conflist, "File that tells the container runtime of the CNI plugin, written when pods can be plugged; none when empty.")
 	fs.BoolVar(&c.EnableTProxy, "enable-tproxy", c.EnableTProxy, "Let the kubelet's probes reach pods in custom Vpcs.")
+	fs.Uint16Var(&c.TProxyPort, "tproxy-port", c.TProxyPort, "Port of the node's loopback addresses to which such probes are redirected.")
 }
 
 func (o *options) addAPIFlags(fs *pflag.FlagSet) {

@@ -53,6 +53,8 @@ type Config struct {
 	Conflist string
 	// EnableTProxy lets the kubelet's probes reach pods in custom Vpcs.
 	EnableTProxy bool
+	// TProxyPort is the port of the node's loopback addresses that they are redirected to; 0 for any.
+	TProxyPort uint16
 	// HealthAddress is where /healthz and /metrics are served; nowhere when empty.
 	HealthAddress string
 }
@@ -69,6 +71,7 @@ func DefaultConfig() Config {
 		Services:      []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")},
 		Socket:        "/run/openvswitch/kube-ovn-daemon.sock",
 		Conflist:      "/etc/cni/net.d/01-kube-ovn.conflist",
+		TProxyPort:    8102,
 		HealthAddress: "127.0.0.1:10665",
 	}
 }

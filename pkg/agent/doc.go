@@ -6,6 +6,7 @@
 //	node-port    ovn0, the node's own port in the Subnet "join", with the IP object node-<node>
 //	routes       to pods of the default Vpc and to Services, through ovn0
 //	nat          sources of traffic that leaves the cluster (natOutgoing), in the packet filter
+//	probes       the way of the kubelet's probes into custom Vpcs (--enable-tproxy)
 //	providers    bridges to physical networks (ProviderNetworks), with the interfaces that are moved into them
 //	sysctls      settings of the kernel
 //

@@ -19,6 +19,7 @@ type translation struct {
 	host     *host.Host
 	network  func() network
 	services []netip.Prefix
+	probes   *probes // nil when there is no proxy for them
 
 	// applied is what was last applied, and found what the kernel then had.
 	applied *nat.Config
@@ -38,6 +39,8 @@ func (t *translation) sync(context.Context) error {
 	want := nat.Config{
 		Port: portName, Overlay: slices.Concat(n.pods, n.join.All(), t.services), Nodes: n.nodes, Subnets: n.translated,
 	}
+	ways := t.probes.current()
+	want.ProxyPort, want.Redirected, want.Refused = t.probes.port(), ways.redirected, ways.refused
 	if t.applied != nil && reflect.DeepEqual(*t.applied, want) {
 		now, err := nat.Fingerprint(conn)
 		if err == nil && now == t.found {

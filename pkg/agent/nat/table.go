@@ -4,6 +4,7 @@
 //	postrouting (nat)   out of the overlay? ──► by source ──► chain of the Subnet: natOutgoingPolicyRules, then translate
 //	prerouting          from another node, in through ovn0: mark the connection
 //	output (route)      answer of a marked connection: mark the packet, so that a routing rule sends it to ovn0
+//	probes (nat)        of the node to a pod that it does not reach: to the agent, which does; or refused
 //
 // The table is replaced as a whole, in one transaction of the kernel: there is no instant without it. Connections keep the
 // translation with which they began.
@@ -42,6 +43,11 @@ type Config struct {
 	Nodes []netip.Addr
 	// Subnets are the sources that are translated, without overlaps.
 	Subnets []Subnet
+	// Redirected are TCP destinations of the node itself that are redirected to ProxyPort of the node, Refused those to which the
+	// node's connections are refused.
+	Redirected, Refused []netip.AddrPort
+	// ProxyPort is where redirected connections go.
+	ProxyPort uint16
 }
 
 // Subnet is a Subnet with natOutgoing.
@@ -76,6 +82,7 @@ func Apply(c *nftables.Conn, config Config) error {
 	c.AddTable(b.table)
 	for _, f := range families {
 		b.family(f, config)
+		b.probes(f, config)
 	}
 	if b.err != nil {
 		return fmt.Errorf("table inet %s: %w", Name, b.err)
@@ -154,6 +161,49 @@ func (b *builder) family(f family, config Config) {
 	if f.proto == unix.NFPROTO_IPV4 { // The rule is the same for both.
 		answers := b.base("output", nftables.ChainTypeRoute, nftables.ChainHookOutput, *nftables.ChainPriorityMangle)
 		b.rule(answers, markAnswer())
+	}
+}
+
+// probes adds what happens to the node's own connections to pods in custom Vpcs.
+func (b *builder) probes(f family, config Config) {
+	if config.ProxyPort == 0 {
+		return
+	}
+	redirected := b.endpoints(f, "probes"+f.suffix, config.Redirected)
+	refused := b.endpoints(f, "refused"+f.suffix, config.Refused)
+	to := b.base("probes", nftables.ChainTypeNAT, nftables.ChainHookOutput, *nftables.ChainPriorityNATDest)
+	b.rule(to, f.is(), isTCP(), f.loadEndpoint(), lookup(redirected), []expr.Any{
+		&expr.Immediate{Register: 1, Data: binaryutil.BigEndian.PutUint16(config.ProxyPort)},
+		&expr.Redir{RegisterProtoMin: 1, Flags: unix.NF_NAT_RANGE_PROTO_SPECIFIED},
+	})
+	no := b.base("refused", nftables.ChainTypeFilter, nftables.ChainHookOutput, *nftables.ChainPriorityFilter)
+	b.rule(no, f.is(), isTCP(), f.loadEndpoint(), lookup(refused), []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_TCP_RST}})
+}
+
+// endpoints adds a set of addresses with ports.
+func (b *builder) endpoints(f family, name string, endpoints []netip.AddrPort) *nftables.Set {
+	set := &nftables.Set{Table: b.table, Name: name, KeyType: nftables.MustConcatSetType(f.keyType, nftables.TypeInetService)}
+	var elements []nftables.SetElement
+	for _, e := range endpoints {
+		if f.has(e.Addr()) {
+			// Each part of a key is padded to four bytes.
+			elements = append(elements, nftables.SetElement{Key: slices.Concat(e.Addr().AsSlice(), binaryutil.BigEndian.PutUint16(e.Port()), []byte{0, 0})})
+		}
+	}
+	b.add(set, elements)
+	return set
+}
+
+func isTCP() []expr.Any {
+	return []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_TCP}}}
+}
+
+// loadEndpoint loads the destination's address and port side by side.
+func (f family) loadEndpoint() []expr.Any {
+	const first = 8 // NFT_REG32_00, the first four bytes of register 1
+	return []expr.Any{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: f.dst, Len: f.length},
+		&expr.Payload{DestRegister: first + f.length/4, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
 	}
 }
 
