@@ -79,6 +79,9 @@ const (
 	AnnotationAAPs = prefix + "aaps"
 	// AnnotationSecurityGroups names the security groups, separated by commas.
 	AnnotationSecurityGroups = prefix + "security_groups"
+	// AnnotationPortSecurity is "false" on pods, and on their IPs, that forward packets of others, as routers and gateways do: the
+	// interface may then send from and receive for any address, with its own MAC. Default: only its own addresses and its Vips'.
+	AnnotationPortSecurity = prefix + "port_security"
 	// AnnotationRoutes are further routes inside the pod, as JSON: [{"dst": "10.0.0.0/8", "gw": "10.16.0.254"}].
 	AnnotationRoutes = prefix + "routes"
 	// AnnotationDefaultRoute is "true" when the pod's default route is that of this interface.

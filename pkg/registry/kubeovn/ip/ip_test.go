@@ -150,12 +150,15 @@ func port(t *testing.T, w *kindtest.World, name string) ovsdb.Row {
 
 func TestRows(t *testing.T) {
 	w := newWorld(t)
+	gateway := podIP("gateway.ns1", v1.IPSpec{Subnet: "s4", MacAddress: "00:00:00:00:00:06"})
+	gateway.Annotations = map[string]string{v1.AnnotationPortSecurity: "false"}
 	w.MustCreate(
 		podIP("a.ns1", v1.IPSpec{Subnet: "s4", MacAddress: "00:00:00:00:00:01", Vips: []string{"aap"}}),
 		podIP("b.ns1", v1.IPSpec{Subnet: "dual", MacAddress: "00:00:00:00:00:02", Vips: []string{"aap6"}}),
 		podIP("c.ns1", v1.IPSpec{Subnet: "mac", MacAddress: "00:00:00:00:00:03"}),
 		&v1.IP{ObjectMeta: metav1.ObjectMeta{Name: "node-n1"}, Spec: v1.IPSpec{Subnet: "s4", MacAddress: "00:00:00:00:00:04", NodeName: "n1"}},
 		&v1.IP{ObjectMeta: metav1.ObjectMeta{Name: "node-n2"}, Spec: v1.IPSpec{Subnet: "join", MacAddress: "00:00:00:00:00:05", NodeName: "n2"}},
+		gateway,
 	)
 	for _, test := range []struct {
 		name string
@@ -185,6 +188,11 @@ func TestRows(t *testing.T) {
 		{"node-n2", ovsdb.Row{
 			"name": `"node-n2"`, "addresses": `"00:00:00:00:00:05 100.64.0.2"`, "port_security": `"00:00:00:00:00:05"`,
 			"external_ids":   `["map",[["ls","join"],["vendor","kube-ovn"]]]`,
+			"dhcpv4_options": ovsdb.Empty, "dhcpv6_options": ovsdb.Empty,
+		}},
+		{"gateway.ns1", ovsdb.Row{
+			"name": `"gateway.ns1"`, "addresses": `"00:00:00:00:00:06 10.0.0.4"`, "port_security": `"00:00:00:00:00:06"`,
+			"external_ids":   `["map",[["ls","s4"],["pod","ns1/gateway"],["vendor","kube-ovn"]]]`,
 			"dhcpv4_options": ovsdb.Empty, "dhcpv6_options": ovsdb.Empty,
 		}},
 	} {

@@ -28,8 +28,8 @@ func (k kind) rows(v storage.View, ip *v1.IP) ([]storage.Row, error) {
 	}
 	carried := carriedAddresses(v, ip)
 	allowed := append(own, carried...)
-	if egress.IsNodePort(k.cfg, ip) {
-		// A node forwards: packets of the outside to pods, and those of pods to the outside. Only the MAC is its own.
+	if egress.IsNodePort(k.cfg, ip) || ip.Annotations[v1.AnnotationPortSecurity] == "false" {
+		// It forwards: packets of the outside to pods, and those of pods to the outside. Only the MAC is its own.
 		allowed = own[:1]
 	}
 	ids := map[string]string{"ls": subnet.Name}
