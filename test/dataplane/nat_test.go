@@ -2,8 +2,9 @@ package dataplane
 
 import (
 	"testing"
+	"time"
 
-	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/test/testbed"
 )
 
 // somewhere is an address in the Internet.
@@ -23,7 +24,7 @@ func TestExternalAddressesOfTheGuide(t *testing.T) {
 	}
 	first := s.Pod(s.Hosts[1], "vpc-1-busybox01.vpc1", "vpc1-subnet1")
 	second := s.Pod(s.Hosts[0], "vpc-1-busybox02.vpc1", "vpc1-subnet1")
-	third := s.Pod(s.Hosts[0], "vpc-1-busybox03.vpc1", "vpc1-subnet1", func(ip *v1.IPSpec) { ip.Vips = []string{"test-fip-vip", "test-dnat-vip"} })
+	third := s.Pod(s.Hosts[0], "vpc-1-busybox03.vpc1", "vpc1-subnet1", testbed.Carrying("test-fip-vip", "test-dnat-vip"))
 	fourth := s.Pod(s.Hosts[2], "vpc-1-busybox04.vpc1", "vpc1-subnet1")
 
 	// 2.1 An address for a pod, in both directions.
@@ -146,4 +147,18 @@ func check(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// firstAnswer is the answer to a probe that may need some attempts.
+func firstAnswer(t *testing.T, from testbed.Asker, probe string) string {
+	t.Helper()
+	for deadline := time.Now().Add(testbed.Patience); time.Now().Before(deadline); {
+		answer, err := from.Ask(t.Context(), probe)
+		check(t, err)
+		if answer != testbed.Silence {
+			return answer
+		}
+	}
+	t.Fatalf("%s: %s: silence", from, probe)
+	return ""
 }

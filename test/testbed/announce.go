@@ -17,7 +17,7 @@ func (s *Station) Announce(address string) error {
 		return err
 	}
 	return s.namespace.Do(func() error {
-		device, err := net.InterfaceByName(nic)
+		device, err := net.InterfaceByName(NIC)
 		if err != nil {
 			return err
 		}
@@ -34,7 +34,7 @@ func announceARP(device *net.Interface, a netip.Addr) error {
 		return err
 	}
 	defer c.Close()
-	p, err := arp.NewPacket(arp.OperationReply, device.HardwareAddr, a, ethernet.Broadcast, a)
+	p, err := arp.NewPacket(arp.OperationReply, device.HardwareAddr, a, device.HardwareAddr, a)
 	if err != nil {
 		return err
 	}

@@ -99,16 +99,16 @@ func (f *fabric) outside(ctx context.Context, name string, vlan int, addresses .
 		vlan = untagged
 	}
 	err = errors.Join(
-		connect(f.namespace, "x-"+name, n, nic),
+		connect(f.namespace, "x-"+name, n, NIC),
 		f.rack.vsctl(ctx, "add-port", topOfRack, "x-"+name, fmt.Sprintf("tag=%d", vlan)),
 		n.set("ipv4/ip_forward", "1"), n.set("ipv6/conf/all/forwarding", "1"),
 	)
 	for _, a := range addresses {
 		p, parseErr := netip.ParsePrefix(a)
-		err = errors.Join(err, parseErr, n.AddAddress(nic, p))
+		err = errors.Join(err, parseErr, n.AddAddress(NIC, p))
 	}
 	if err == nil {
-		err = s.serve()
+		err = s.Serve()
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.removeOutside(ctx, s))

@@ -31,7 +31,7 @@ var lastPod atomic.Int32
 
 // Pod makes a pod, "<name>.<namespace>", on a host: first its IP object, which says address and MAC, then what a CNI plugin does. It
 // returns when the port is installed. The IP may be completed before its creation.
-func (s *Scenario) Pod(h *Host, name, subnet string, complete ...func(*v1.IPSpec)) *Pod {
+func (s *Scenario) Pod(h *Host, name, subnet string, complete ...func(*v1.IP)) *Pod {
 	s.t.Helper()
 	p := s.Unconfigured(h, name, subnet, complete...)
 	if err := p.configure(s); err != nil {
@@ -41,12 +41,12 @@ func (s *Scenario) Pod(h *Host, name, subnet string, complete ...func(*v1.IPSpec
 }
 
 // Unconfigured is Pod without addresses on the interface.
-func (s *Scenario) Unconfigured(h *Host, name, subnet string, complete ...func(*v1.IPSpec)) *Pod {
+func (s *Scenario) Unconfigured(h *Host, name, subnet string, complete ...func(*v1.IP)) *Pod {
 	s.t.Helper()
 	pod, namespace, _ := strings.Cut(name, ".")
 	ip := &v1.IP{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1.IPSpec{PodName: pod, Namespace: namespace, Subnet: subnet, NodeName: h.Name}}
 	for _, f := range complete {
-		f(&ip.Spec)
+		f(ip)
 	}
 	ip, err := s.API.IPs().Create(s.t.Context(), ip, metav1.CreateOptions{})
 	if err != nil {
@@ -69,12 +69,21 @@ func (s *Scenario) Unconfigured(h *Host, name, subnet string, complete ...func(*
 	return p
 }
 
+// At asks for an address, "v4,v6" for both families.
+func At(address string) func(*v1.IP) { return func(ip *v1.IP) { ip.Spec.IPAddress = address } }
+
+// Carrying names the Vips that the pod may use besides its own address.
+func Carrying(vips ...string) func(*v1.IP) { return func(ip *v1.IP) { ip.Spec.Vips = vips } }
+
+// Forwarding is for a pod that is a router.
+func Forwarding(ip *v1.IP) { ip.Annotations = map[string]string{v1.AnnotationPortSecurity: "false"} }
+
 func (p *Pod) plug(s *Scenario) error {
 	n := p.namespace
 	if err := errors.Join(n.set("ipv6/conf/default/accept_dad", "0"), n.set("ipv6/conf/default/accept_ra", "0")); err != nil {
 		return err
 	}
-	if err := connect(p.Host.namespace, p.port, n, nic); err != nil {
+	if err := connect(p.Host.namespace, p.port, n, NIC); err != nil {
 		return err
 	}
 	mac, err := net.ParseMAC(p.IP.Spec.MacAddress)
@@ -82,11 +91,11 @@ func (p *Pod) plug(s *Scenario) error {
 		return err
 	}
 	err = errors.Join(
-		n.down(nic),
-		n.change(nic, func(l netlink.Link) error { return n.links.LinkSetHardwareAddr(l, mac) }),
-		n.change(nic, func(l netlink.Link) error { return n.links.LinkSetMTU(l, podMTU) }),
-		n.up(nic),
-		p.serve(),
+		n.down(NIC),
+		n.change(NIC, func(l netlink.Link) error { return n.links.LinkSetHardwareAddr(l, mac) }),
+		n.change(NIC, func(l netlink.Link) error { return n.links.LinkSetMTU(l, podMTU) }),
+		n.up(NIC),
+		p.Serve(),
 	)
 	if err != nil {
 		return err
@@ -130,7 +139,7 @@ func (p *Pod) configure(s *Scenario) error {
 		if err != nil {
 			return err
 		}
-		if err := p.namespace.AddAddress(nic, netip.PrefixFrom(a, f.prefix.Bits())); err != nil {
+		if err := p.namespace.AddAddress(NIC, netip.PrefixFrom(a, f.prefix.Bits())); err != nil {
 			return err
 		}
 		if err := p.namespace.AddRoute(netip.MustParsePrefix(f.all), f.gateway); err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +65,17 @@ func (b *Bed) Begin(t testing.TB) *Scenario {
 	return s
 }
 
+// Run runs a part of a scenario as a subtest. What the part makes goes at its end.
+func (s *Scenario) Run(name string, part func(*Scenario)) {
+	if t, ok := s.t.(*testing.T); ok {
+		t.Run(name, func(t *testing.T) {
+			inner := *s
+			inner.t = t
+			part(&inner)
+		})
+	}
+}
+
 // northdColumns are what ovn-northd writes into the Northbound database, at a time of its own.
 var northdColumns = regexp.MustCompile(`(?m)^  up (true|false)\n`)
 
@@ -86,6 +98,16 @@ func (s *Scenario) Rows() map[string]string {
 func (s *Scenario) Nbctl(args ...string) string {
 	s.t.Helper()
 	return ovntest.Nbctl(s.t, s.server.NBAddress, args...)
+}
+
+// Version is the release of OVN that runs, as "25.03".
+func (s *Scenario) Version() string {
+	s.t.Helper()
+	var release, series int
+	if _, err := fmt.Sscanf(s.Nbctl("--version"), "ovn-nbctl %d.%d", &release, &series); err != nil {
+		s.t.Fatal(err)
+	}
+	return fmt.Sprintf("%d.%02d", release, series)
 }
 
 // Settle waits until all hosts do what the database says now.
@@ -248,5 +270,36 @@ func (s *Scenario) expectAll(from Asker, want string, probes ...string) {
 	}
 	if err := errors.Join(errs...); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// Answers are the answers to a number of equal probes, sent one after the other, each once.
+func (s *Scenario) Answers(from Asker, probe string, number int) []string {
+	s.t.Helper()
+	var answers []string
+	for range number {
+		answer, err := from.Ask(s.t.Context(), probe)
+		if err != nil {
+			s.t.Fatalf("%s: %s: %v", from, probe, err)
+		}
+		if !slices.Contains(answers, answer) {
+			answers = append(answers, answer)
+		}
+	}
+	slices.Sort(answers)
+	return answers
+}
+
+// ExpectAnswers repeats Answers until they are those wanted, which are in ascending order.
+func (s *Scenario) ExpectAnswers(from Asker, probe string, number int, want ...string) {
+	s.t.Helper()
+	err := eventually(s.t.Context(), func() error {
+		if got := s.Answers(from, probe, number); !slices.Equal(got, want) {
+			return fmt.Errorf("answers %q", got)
+		}
+		return nil
+	})
+	if err != nil {
+		s.t.Fatalf("%s: %d times %s: %v, want %q", from, number, probe, err, want)
 	}
 }

@@ -27,12 +27,12 @@ func (s *Station) String() string { return s.Name }
 
 // AddAddress gives the station one more address, usable at once.
 func (s *Station) AddAddress(p string) error {
-	return s.namespace.AddAddress(nic, netip.MustParsePrefix(p))
+	return s.namespace.AddAddress(NIC, netip.MustParsePrefix(p))
 }
 
 // DeleteAddress takes it away.
 func (s *Station) DeleteAddress(p string) error {
-	return s.namespace.DeleteAddress(nic, netip.MustParsePrefix(p))
+	return s.namespace.DeleteAddress(NIC, netip.MustParsePrefix(p))
 }
 
 // AddRoute sends packets for a prefix to a neighbour.
@@ -40,14 +40,14 @@ func (s *Station) AddRoute(to, via string) error {
 	return s.namespace.AddRoute(netip.MustParsePrefix(to), netip.MustParseAddr(via))
 }
 
-// nic is the interface of a station.
-const nic = "eth0"
+// NIC is the name of the interface of a station.
+const NIC = "eth0"
 
 // servedPorts are where a station's servers listen, for TCP and UDP, at all its addresses.
 var servedPorts = []int{22, 80}
 
-// serve starts the servers. An answer is "<name> sees <address of the client>", for UDP followed by what the client said.
-func (s *Station) serve() error {
+// Serve starts the servers. An answer is "<name> sees <address of the client>", for UDP followed by what the client said.
+func (s *Station) Serve() error {
 	return s.namespace.Do(func() error {
 		for _, port := range servedPorts {
 			address := fmt.Sprintf("[::]:%d", port)
@@ -116,13 +116,20 @@ func addrOf(a net.Addr) netip.Addr {
 	return p.Addr().Unmap().WithZone("")
 }
 
-func (s *Station) close() error {
+// StopServing stops the servers: TCP connections are refused from now on. Serve starts them again.
+func (s *Station) StopServing() error {
 	var errs []error
 	for _, server := range s.servers {
 		errs = append(errs, server.Close())
 	}
-	return errors.Join(append(errs, s.namespace.Close())...)
+	s.servers = nil
+	return errors.Join(errs...)
 }
+
+func (s *Station) close() error { return errors.Join(s.StopServing(), s.namespace.Close()) }
+
+// Do runs f in the station's network namespace, see Namespace.Do.
+func (s *Station) Do(f func() error) error { return s.namespace.Do(f) }
 
 // Probes.
 const (

@@ -1,0 +1,44 @@
+package dataplane
+
+import "testing"
+
+func TestUnderlaySubnetsAreInTheirVlan(t *testing.T) {
+	s := bed.Begin(t)
+	s.Apply(`
+kind: ProviderNetwork
+metadata: {name: external204}
+spec: {defaultInterface: rack}
+---
+kind: Vlan
+metadata: {name: vlan100}
+spec: {id: 100, provider: external204}
+---
+kind: Vlan
+metadata: {name: vlan0}
+spec: {id: 0, provider: external204}
+---
+kind: Subnet
+metadata: {name: tagged}
+spec: {vlan: vlan100, cidrBlock: "10.100.0.0/24,fd00:100::/64", gateway: "10.100.0.254,fd00:100::fe"}
+---
+kind: Subnet
+metadata: {name: untagged}
+spec: {vlan: vlan0, cidrBlock: 10.101.0.0/24, gateway: 10.101.0.254}
+`)
+	// The physical routers of both networks. The Internet is in a third VLAN.
+	router := s.Outside("router", 100, "10.100.0.254/24", "fd00:100::fe/64")
+	plain := s.Outside("plain", 0, "10.101.0.254/24")
+	a, b := s.Pod(s.Hosts[0], "a.ns1", "tagged"), s.Pod(s.Hosts[1], "b.ns1", "tagged")
+	c := s.Pod(s.Hosts[2], "c.ns1", "untagged")
+	s.Reach(a, b.V4(), "b sees "+a.V4())
+	s.Reach(a, "10.100.0.254", "router sees "+a.V4())
+	s.Reach(router, b.V4(), "b sees 10.100.0.254")
+	s.Reach(router, b.V6(), "b sees fd00:100::fe")
+	s.Reach(c, "10.101.0.254", "plain sees "+c.V4())
+	s.Reach(plain, c.V4(), "c sees 10.101.0.254")
+
+	// An address of the tagged network in the untagged one is nobody's.
+	check(t, plain.AddAddress("10.100.0.253/24"))
+	s.Expect(plain, "ping "+a.V4()+" from 10.100.0.253", "silence")
+	s.Expect(a, "ping 10.100.0.253", "silence")
+}
