@@ -41,6 +41,7 @@ func (r *replica) gather() {
 			continue
 		}
 		q.err = r.next.add(q)
+		q.refused = q.err != nil
 		r.next.reqs = append(r.next.reqs, q)
 	}
 	if r.next != nil && len(r.next.reqs) == 0 && !r.next.force {
@@ -199,6 +200,9 @@ func (r *replica) writeToken(t *ovsdb.Txn, b *batch) {
 // committed publishes a batch and gives its requests their verdicts.
 func (r *replica) committed(ctx context.Context, b *batch, unwritten []*entry) {
 	r.e.opts.Metrics.Committed(len(b.reqs), r.e.opts.Clock.Since(b.sent))
+	for _, q := range b.reqs {
+		q.confirmed = true
+	}
 	var events []event
 	for _, c := range b.changes() {
 		if c.before == nil && c.after.deleted {

@@ -197,8 +197,26 @@ func unavailable() error {
 	return err
 }
 
-// submit queues a request and waits for its end.
+// submit plans and commits a request. An answer that no transaction has confirmed, as the refusal of what another process has just
+// made possible, may rest on a state from before the request: the request is planned again on one that does not.
 func (e *Engine) submit(r *request) error {
+	err := e.await(r)
+	select {
+	case <-r.done:
+	default:
+		return err // it is still under way, or never was
+	}
+	if !r.refused || r.confirmed || errors.Is(err, errStale) {
+		return err
+	}
+	if err := e.barrier(r.ctx); err != nil {
+		return err
+	}
+	return e.await(newRequest(r.ctx, r.writes...))
+}
+
+// await queues a request and waits for its end.
+func (e *Engine) await(r *request) error {
 	if err := e.enqueue(r); err != nil {
 		return err
 	}

@@ -47,6 +47,9 @@ type request struct {
 	// audit requests look for rows that somebody else changed.
 	audit bool
 
+	// refused: err is the planner's. confirmed: the state that the answer rests on was committed after the request had come.
+	refused, confirmed bool
+
 	waiting *atomic.Int64 // counts the request as long as it has no answer; nil for the engine's own
 
 	err  error

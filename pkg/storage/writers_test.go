@@ -279,3 +279,30 @@ func secondWriter(t *testing.T, change func(*storage.Options)) error {
 	}
 	return nil
 }
+
+// A write that another process's write makes possible is not refused because this process has not heard of that one yet.
+func TestARefusalRestsOnNoOldState(t *testing.T) {
+	t.Parallel()
+	nb := ovntest.NB(t).NBAddress()
+	p := newProxy(t, nb)
+	quick, slow := openToys(t, nb), openToys(t, p.address)
+	ctx := t.Context()
+	var late, asks sync.Once
+	arrived, open := make(chan struct{}), make(chan struct{})
+	p.onMessage(func(m message) verdict {
+		switch m.Method {
+		case "update3":
+			late.Do(func() { close(arrived) })
+			<-open
+		case "echo": // the slow one asks whether there is anything that it does not know
+			asks.Do(func() { close(open) })
+		}
+		return pass
+	})
+	must(quick.createBox(ctx, box("b", "red")))(t)
+	<-arrived
+	if _, err := slow.createItem(ctx, item("i", "b")); err != nil {
+		t.Errorf("refused on an old state: %v", err)
+		asks.Do(func() { close(open) })
+	}
+}
