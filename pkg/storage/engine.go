@@ -85,11 +85,13 @@ type Engine struct {
 
 	encodings encodings
 
-	waiting  atomic.Int64 // requests that have no answer yet, wherever they are
-	watches  atomic.Int64
-	corrupt  atomic.Int64
-	progress atomic.Uint64 // counts requests for watch progress
-	nudge    chan struct{} // closed and replaced when progress is requested
+	waiting atomic.Int64 // requests that have no answer yet, wherever they are
+	watches atomic.Int64
+	corrupt atomic.Int64
+	// unaudited is how many objects' rows have not been compared with the database's since it was loaded.
+	unaudited atomic.Int64
+	progress  atomic.Uint64 // counts requests for watch progress
+	nudge     chan struct{} // closed and replaced when progress is requested
 
 	cancel  context.CancelFunc
 	stopped chan struct{}
@@ -326,13 +328,15 @@ type Stats struct {
 	Objects   map[string]int // by resource
 	Rows      int
 	Corrupt   int // documents that cannot be decoded
+	Unaudited int // objects whose rows have not been compared with the database's since it was loaded
 	Watches   int
 	Connected bool
 }
 
 // Stats returns the current counts.
 func (e *Engine) Stats() Stats {
-	out := Stats{Objects: map[string]int{}, Watches: int(e.watches.Load()), Corrupt: int(e.corrupt.Load()), Connected: e.Ready() == nil}
+	out := Stats{Objects: map[string]int{}, Watches: int(e.watches.Load()), Corrupt: int(e.corrupt.Load()),
+		Unaudited: int(e.unaudited.Load()), Connected: e.Ready() == nil}
 	s, _ := e.hist.current()
 	if s == nil {
 		return out

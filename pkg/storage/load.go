@@ -39,19 +39,21 @@ func (r *replica) load(ctx context.Context, initial ovsdb.Initial) error {
 	r.lastTxn = initial.TxnID
 	clear(r.drifted)
 	clear(r.gone)
-	if !known {
+	if known {
+		r.reload(ctx, old, s)
+	} else {
 		r.e.hist.publish(s, nil)
-		return nil
 	}
-	return r.reload(ctx, old, s)
+	r.startAudit()
+	return nil
 }
 
 // reload publishes a state that was loaded anew, with the events that lead to it.
-func (r *replica) reload(ctx context.Context, old, s *state) error {
+func (r *replica) reload(ctx context.Context, old, s *state) {
 	if s.rev < old.rev {
 		klog.FromContext(ctx).Info("The database has gone back in time: watches begin anew", "revision", s.rev, "was", old.rev)
 		r.e.hist.reset(s)
-		return nil
+		return
 	}
 	var events []event
 	s.objects.Ascend(func(e *entry) bool {
@@ -73,10 +75,9 @@ func (r *replica) reload(ctx context.Context, old, s *state) error {
 	sortEvents(events)
 	if s.compacted > old.rev {
 		r.e.hist.reset(s) // tombstones that were not seen are gone
-		return nil
+		return
 	}
 	r.e.hist.publish(s, events)
-	return nil
 }
 
 func insert(s *state, e *entry) {

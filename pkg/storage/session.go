@@ -116,7 +116,6 @@ func (r *replica) advance(ctx context.Context) error {
 		r.serving = true
 		r.e.setConnected(true)
 		r.e.hist.publish(r.state(), nil) // wakes who waits for readiness
-		r.startAudit()
 	}
 	r.take()
 	if len(r.readers) > 0 && r.echo == 0 {
@@ -138,7 +137,7 @@ func (r *replica) advance(ctx context.Context) error {
 	case r.inflight != nil:
 	case len(r.unknown) > 0:
 		return r.fence(ctx)
-	case len(r.auditQueue) > 0:
+	case r.e.unaudited.Load() > 0:
 		r.auditMore(ctx)
 		r.e.wakeUp()
 	}

@@ -93,7 +93,8 @@ func (r *replica) internal(ctx context.Context, audit bool, writes []*write) *re
 	return q
 }
 
-// startAudit compares all realized rows with what their owners want, a few at a time and behind all other requests.
+// startAudit compares all realized rows with what their owners want, a few at a time and behind all other requests. It is for
+// a database that was loaded: in a session that goes on where the last one ended, the monitor has told of all changes.
 func (r *replica) startAudit() {
 	r.auditQueue = r.auditQueue[:0]
 	r.state().objects.Ascend(func(e *entry) bool {
@@ -102,11 +103,16 @@ func (r *replica) startAudit() {
 		}
 		return true
 	})
+	r.e.unaudited.Store(int64(len(r.auditQueue)))
 }
 
-// auditMore queues the next part of an audit when nothing else is to do.
+// auditMore queues the next part of an audit when nothing else is to do: then the part before it is done.
 func (r *replica) auditMore(ctx context.Context) {
-	if len(r.auditQueue) == 0 || len(r.requeued) > 0 || r.inflight != nil || r.next != nil {
+	if len(r.requeued) > 0 || r.inflight != nil || r.next != nil {
+		return
+	}
+	r.e.unaudited.Store(int64(len(r.auditQueue)))
+	if len(r.auditQueue) == 0 {
 		return
 	}
 	n := min(auditChunk, len(r.auditQueue))
