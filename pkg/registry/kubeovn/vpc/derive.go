@@ -9,9 +9,11 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
-// derive sets the status: the router exists in the transaction that stores the Vpc.
+// derive sets the status: the router exists in the transaction that stores the Vpc. Nothing of it is anybody else's but further
+// conditions.
 func (k kind) derive(v storage.View, vpc *v1.Vpc) {
 	status := &vpc.Status
+	*status = v1.VpcStatus{Conditions: status.Conditions}
 	status.Standby = true
 	status.Default = vpc.Name == k.cfg.DefaultVpc
 	status.Router = vpc.Name
