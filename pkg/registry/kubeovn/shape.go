@@ -160,6 +160,12 @@ func (StatusStrategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
 	return ResetFields("spec", "metadata")
 }
 
+// SameSpec reports whether two objects of one kind ask for the same. What was decided for one that asks for the same as before stands:
+// a change of a label, or what an agent reports, is not the place to find out that the world around it has changed.
+func SameSpec(a, b storage.Object) bool {
+	return apiequality.Semantic.DeepEqual(part(a, "Spec").Interface(), part(b, "Spec").Interface())
+}
+
 // part is the field of an API object with a name; invalid when there is none.
 func part(obj runtime.Object, name string) reflect.Value {
 	return reflect.ValueOf(obj).Elem().FieldByName(name)

@@ -165,7 +165,7 @@ func indexOfGateway(g *v1.VpcNatGateway) []string {
 }
 
 func planGateway(v storage.View, old, g *v1.VpcNatGateway) error {
-	if g == nil {
+	if g == nil || old != nil && kubeovn.SameSpec(old, g) {
 		return nil
 	}
 	var errs field.ErrorList

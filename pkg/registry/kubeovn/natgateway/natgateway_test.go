@@ -274,3 +274,23 @@ func TestTables(t *testing.T) {
 		}
 	}
 }
+
+// What an agent reports of a rule is not refused because the Subnet of its internal address has gone.
+func TestWhatWasDecidedStands(t *testing.T) {
+	w := newWorld(t)
+	w.MustCreate(subnet("more", v1.SubnetSpec{Vpc: "test-vpc-1", CIDRBlock: "10.0.2.0/24", Gateway: "10.0.2.1"}),
+		&v1.IptablesEIP{ObjectMeta: named("eip"), Spec: v1.IptablesEIPSpec{NatGwDp: "gw1"}},
+		&v1.IptablesFIPRule{ObjectMeta: named("fip"), Spec: v1.IptablesFIPRuleSpec{EIP: "eip", InternalIP: "10.0.2.5"}})
+	if err := w.Delete("subnets", "more"); err != nil {
+		t.Fatal(err)
+	}
+	if err := kindtest.Change(w, natgateway.FIPResource, "fip", func(r *v1.IptablesFIPRule) { r.Labels["color"] = "red" }); err != nil {
+		t.Errorf("a label is refused: %v", err)
+	}
+	stored, _ := storage.Get[*v1.IptablesFIPRule](w, natgateway.FIPResource, "fip")
+	if stored.Status.NatGwDp != "gw1" {
+		t.Errorf("gateway %q", stored.Status.NatGwDp)
+	}
+	another := func(r *v1.IptablesFIPRule) { r.Spec.InternalIP = "10.0.2.6" }
+	kindtest.WantRefusal(t, kindtest.Change(w, natgateway.FIPResource, "fip", another), "does not lie in a subnet")
+}

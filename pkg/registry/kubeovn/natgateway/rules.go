@@ -59,9 +59,13 @@ func (r *rules[T]) useOf(obj T) eipsharing.Use {
 }
 
 // plan decides at which gateway a rule applies, or why it cannot.
-func (r *rules[T]) plan(v storage.View, _, obj T) error {
+func (r *rules[T]) plan(v storage.View, old, obj T) error {
 	var none T
-	if obj == none {
+	switch {
+	case obj == none:
+		return nil
+	case old != none && kubeovn.SameSpec(old, obj):
+		*r.outcome(obj).natGwDp = *r.outcome(old).natGwDp
 		return nil
 	}
 	return kubeovn.Invalid(r.kind, obj.GetName(), r.decide(v, obj))

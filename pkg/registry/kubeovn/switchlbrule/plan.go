@@ -31,9 +31,15 @@ func (k kind) plan(v storage.View, old, r *v1.SwitchLBRule) error {
 		return kubeovn.Invalid("SwitchLBRule", r.Name, field.ErrorList{kubeovn.NotFound(annotationsPath.Key(v1.AnnotationVpc), "Vpc", vpc)})
 	}
 	setAnnotation(r, v1.AnnotationVpc, vpc)
-	errs := checkFronts(v, r, vpc)
-	held, more := vipsInSubnets(v, r, vpc)
-	errs = append(errs, more...)
+	var errs field.ErrorList
+	var held []string
+	if old != nil && kubeovn.SameSpec(old, r) {
+		held = heldVips(old)
+	} else {
+		errs = checkFronts(v, r, vpc)
+		names, more := vipsInSubnets(v, r, vpc)
+		held, errs = names, append(errs, more...)
+	}
 	setAnnotation(r, VipsAnnotation, strings.Join(held, ","))
 	if len(errs) == 0 {
 		errs = holdSources(v, old, r, vpc)

@@ -373,3 +373,15 @@ func TestValidate(t *testing.T) {
 		})
 	}
 }
+
+// A rule whose vip was in no Subnet stays writable when one comes that the vip lies in.
+func TestWhatWasDecidedStands(t *testing.T) {
+	w := newWorld(t)
+	w.MustCreate(web("r", "10.9.0.1", "10.0.1.10"), subnet("later", v1.SubnetSpec{Vpc: "vpc1", CIDRBlock: "10.9.0.0/24", Gateway: "10.9.0.254"}))
+	label := func(r *v1.SwitchLBRule) { r.Labels = map[string]string{"color": "red"} }
+	if err := kindtest.Change(w, switchlbrule.Resource, "r", label); err != nil {
+		t.Errorf("a label is refused: %v", err)
+	}
+	another := func(r *v1.SwitchLBRule) { r.Spec.Ports[0].Port = 81 }
+	kindtest.WantRefusal(t, kindtest.Change(w, switchlbrule.Resource, "r", another), "10.9.0.1 lies in subnet later")
+}

@@ -27,7 +27,7 @@ func (k kind) plan(v storage.View, old, vpc *v1.Vpc) error {
 			errs = append(errs, checkName(v, vpc)...)
 		}
 		errs = append(errs, checkNamespaces(v, old, vpc)...)
-		errs = append(errs, checkDefaultSubnet(v, vpc)...)
+		errs = append(errs, checkDefaultSubnet(v, old, vpc)...)
 		errs = append(errs, checkLinks(v, old, vpc)...)
 		errs = append(errs, k.checkExternals(v, old, vpc)...)
 	}
@@ -67,9 +67,9 @@ func checkNamespaces(v storage.View, old, vpc *v1.Vpc) field.ErrorList {
 	return errs
 }
 
-func checkDefaultSubnet(v storage.View, vpc *v1.Vpc) field.ErrorList {
+func checkDefaultSubnet(v storage.View, old, vpc *v1.Vpc) field.ErrorList {
 	s, ok := storage.Get[*v1.Subnet](v, nb.Subnets, vpc.Spec.DefaultSubnet)
-	if !ok || s.Spec.Vpc == vpc.Name {
+	if !ok || s.Spec.Vpc == vpc.Name || old != nil && old.Spec.DefaultSubnet == s.Name {
 		return nil
 	}
 	return field.ErrorList{field.Invalid(specPath.Child("defaultSubnet"), s.Name, fmt.Sprintf("subnet %s is not in vpc %s", s.Name, vpc.Name))}

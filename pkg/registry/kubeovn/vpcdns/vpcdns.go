@@ -86,6 +86,9 @@ func plan(v storage.View, old, d *v1.VpcDns) error {
 	}
 	// Whether it is active is no matter of who writes it.
 	d.Status.Active = old != nil && old.Status.Active
+	if old != nil && kubeovn.SameSpec(old, d) {
+		return nil
+	}
 	var errs field.ErrorList
 	if v.Get(nb.Vpcs, d.Spec.Vpc) == nil {
 		errs = append(errs, kubeovn.NotFound(vpcPath, "Vpc", d.Spec.Vpc))
