@@ -93,19 +93,25 @@ func (o *Options) admission(kubernetes admission.Interface) admission.Interface 
 }
 
 func (o *Options) openEngine(ctx context.Context, address string) (*storage.Engine, error) {
-	session, err := o.Northbound.session(address)
+	options, err := o.engineOptions(address)
 	if err != nil {
 		return nil, err
 	}
-	return storage.Open(ctx, storage.Options{
+	options.Metrics = registerMetrics()
+	return storage.Open(ctx, options)
+}
+
+// engineOptions are those of an engine of all kinds on the database at an address.
+func (o *Options) engineOptions(address string) (storage.Options, error) {
+	session, err := o.Northbound.session(address)
+	return storage.Options{
 		NB:        session,
 		Group:     v1.GroupName,
 		Resources: engineResources(o.Network),
 		Tables:    nbTables,
 		Codec:     documents{},
 		Drift:     storage.DriftMode(o.Northbound.Drift),
-		Metrics:   registerMetrics(),
-	})
+	}, err
 }
 
 // install adds kubeovn.io/v1 to the server.

@@ -98,7 +98,7 @@ func Allocate(v storage.View, s *v1.Subnet, r Request) (Grant, field.ErrorList) 
 	if len(errs) > 0 {
 		return Grant{}, errs
 	}
-	pools.remember(v, s, r.Addrs, grant.Addrs)
+	remember(v, s, r.Addrs, grant.Addrs)
 	return grant, nil
 }
 
@@ -175,19 +175,27 @@ func (p pools) choose(v storage.View, s *v1.Subnet, prefix netip.Prefix) (netip.
 }
 
 // remember makes the next search begin after the addresses that were chosen.
-func (p pools) remember(v storage.View, s *v1.Subnet, wanted, given ipam.Addrs) {
+func remember(v storage.View, s *v1.Subnet, wanted, given ipam.Addrs) {
 	if given.V4.IsValid() && !wanted.V4.IsValid() {
-		v.SetHint(hintKey(s, p.prefixes.V4), low(given.V4.Next()))
+		Resume(v, s, given.V4.Next())
 	}
 	if given.V6.IsValid() && !wanted.V6.IsValid() {
-		v.SetHint(hintKey(s, p.prefixes.V6), low(given.V6.Next()))
+		Resume(v, s, given.V6.Next())
+	}
+}
+
+// Resume makes the next search for an address of the family in a Subnet begin at a. After the last address of all, the search
+// begins anywhere.
+func Resume(v storage.View, s *v1.Subnet, a netip.Addr) {
+	if a.IsValid() {
+		v.SetHint(hintKey(s, a.Is4()), low(a))
 	}
 }
 
 // resume returns where the search in a prefix begins: the address at the hint, invalid when there is none. A hint is the low
 // 64 bits of an address; the others are those of the prefix, as no search ever gets past 2^64 addresses.
 func resume(v storage.View, s *v1.Subnet, prefix netip.Prefix) netip.Addr {
-	hint := v.Hint(hintKey(s, prefix))
+	hint := v.Hint(hintKey(s, prefix.Addr().Is4()))
 	if hint == 0 {
 		return netip.Addr{}
 	}
@@ -214,9 +222,9 @@ func low(a netip.Addr) uint64 {
 }
 
 // hintKey is of one Subnet, not of all that ever had its name: a new one begins with its first address.
-func hintKey(s *v1.Subnet, prefix netip.Prefix) string {
+func hintKey(s *v1.Subnet, is4 bool) string {
 	family := "6"
-	if prefix.Addr().Is4() {
+	if is4 {
 		family = "4"
 	}
 	return base(s.Name) + string(s.UID) + "/" + family
