@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,7 +104,28 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { cluster.controller.Stop(5 * time.Second) }()
 	fmt.Printf("the cluster is up after %v\n", time.Since(start).Round(100*time.Millisecond))
-	return m.Run(), nil
+	return m.Run(), nothingWasForbidden()
+}
+
+// nothingWasForbidden holds the controller's requests to the rights of artifacts/controller/rbac.yaml.
+func nothingWasForbidden() error {
+	log, err := os.ReadFile(cluster.AuditLog)
+	if err != nil {
+		return err
+	}
+	requests := 0
+	for line := range strings.Lines(string(log)) {
+		if !strings.Contains(line, `"username":"system:serviceaccount:northbound-system:northbound-controller"`) {
+			continue
+		}
+		if requests++; strings.Contains(line, `"code":403`) {
+			err = errors.Join(err, fmt.Errorf("the controller lacks rights: %s", line))
+		}
+	}
+	if requests == 0 {
+		return errors.New("no request of the controller was audited")
+	}
+	return err
 }
 
 // connect makes the clients of the tests and the identity of the controller.
