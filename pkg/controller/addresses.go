@@ -73,7 +73,7 @@ func addressesLoop(c *Controller) (*loop, error) {
 	}); err != nil {
 		return nil, err
 	}
-	// VirtualMachines are watched where the cluster has IPs of any.
+	// VirtualMachines are watched where the cluster has IPs of any. One that goes before the watch begins is found missing then.
 	vms := metadatainformer.NewSharedInformerFactory(c.clients.Metadata, 0)
 	watchVMs := c.onceStarted(func(ctx context.Context) error {
 		informer := vms.ForResource(virtualMachines).Informer()
@@ -83,6 +83,14 @@ func addressesLoop(c *Controller) (*loop, error) {
 			}
 		})
 		vms.Start(ctx.Done())
+		go func() {
+			vms.WaitForCacheSync(ctx.Done())
+			for _, obj := range a.ipsBy.List() {
+				if ip := obj.(*v1.IP); ip.Spec.PodType == v1.PodTypeVirtualMachine {
+					l.add(ip.Name)
+				}
+			}
+		}()
 		return err
 	})
 	return l, firstError(

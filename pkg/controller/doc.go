@@ -12,4 +12,5 @@
 //	namespaces  the annotations that tell a namespace's Subnets
 //	nodes       Chassis that may be gateways; what nodes leave behind
 //	services    Services of the cluster as SwitchLBRules of the default Vpc
+//	vpc-dns     the DNS servers of Vpcs
 package controller
