@@ -47,7 +47,7 @@ func NewNamespace(t testing.TB) *Namespace {
 	if err := <-made; err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { n.fd.Close() })
+	t.Cleanup(n.Close)
 	h := n.Netlink(t)
 	lo, err := h.LinkByName("lo")
 	if err != nil {
@@ -58,6 +58,9 @@ func NewNamespace(t testing.TB) *Namespace {
 	}
 	return n
 }
+
+// Close gives the namespace up before the test ends. It may be called more than once.
+func (n *Namespace) Close() { _ = n.fd.Close() }
 
 // Path is the path of the namespace for other processes, as long as the test's lives.
 func (n *Namespace) Path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), int(n.fd)) }
