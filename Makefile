@@ -13,7 +13,7 @@ COMMANDS := $(patsubst cmd/%,$(BIN)/%,$(wildcard cmd/*))
 TOOLS    := $(BIN)/kubectl $(BIN)/lab $(BIN)/pause
 LAB      := NORTHBOUND_CLUSTER_PROGRAMS=$$(hack/kubernetes/build.sh) $(BIN)/lab -name $(CLUSTER)
 
-.PHONY: all deps deps-lab build images demo run cluster cluster-down test test-aggregated test-dataplane test-cluster bench bench-http codegen verify lint clean
+.PHONY: all deps deps-lab build images demo run cluster cluster-down test test-aggregated test-dataplane test-cluster bench bench-http bench-cni codegen verify lint clean
 all: build
 
 # The packages of Open vSwitch and OVN; installs nothing when they are there. deps-lab adds what nodes need.
@@ -72,6 +72,10 @@ bench: deps
 	hack/bench.sh
 bench-http: deps build
 	hack/bench-http.sh
+
+# Additions of pods' interfaces by the plugin, beside Kube-OVN's way.
+bench-cni: deps
+	$(GO) test -run='^$$' -bench=Add -benchtime=200x -timeout=60m ./pkg/agent/cniserver
 
 codegen:
 	hack/update-codegen.sh

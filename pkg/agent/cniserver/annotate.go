@@ -82,7 +82,10 @@ func (s *Server) describe(annotations map[string]string, provider string, alloca
 func (s *Server) writeAnnotations(ctx context.Context, pod *Pod, annotations map[string]string) error {
 	for attempt := 1; ; attempt++ {
 		err := s.config.Pods.Annotate(ctx, pod, annotations)
-		if err == nil || errors.Is(err, ErrNoPod) || attempt == annotateAttempts {
+		switch {
+		case err == nil || errors.Is(err, ErrNoPod):
+			return nil
+		case attempt == annotateAttempts:
 			return err
 		}
 		select {

@@ -35,7 +35,7 @@ type Pod struct {
 type Pods interface {
 	// Pod returns the pod of a name and UID; of a name alone when the UID is empty. A pod of another UID is ErrNoPod.
 	Pod(ctx context.Context, namespace, name, uid string) (*Pod, error)
-	// Annotate sets annotations of a pod, unless it has another UID.
+	// Annotate sets annotations of a pod; ErrNoPod when it is gone, or another has its name.
 	Annotate(ctx context.Context, pod *Pod, annotations map[string]string) error
 }
 
@@ -135,5 +135,8 @@ func (p *clusterPods) Annotate(ctx context.Context, pod *Pod, annotations map[st
 		return err
 	}
 	_, err = p.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // a conflict of the UID: the patch names no version
+		return fmt.Errorf("%w: %w", ErrNoPod, err)
+	}
 	return err
 }

@@ -1,6 +1,7 @@
 package cniserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -102,6 +103,27 @@ func TestAnAdditionThatFailsLeavesNothing(t *testing.T) {
 		t.Errorf("got ports %v, want none", got)
 	}
 	b.end()
+	n.nothingLeft()
+}
+
+// Kubelet kills a plugin that it does not wait for any more.
+func TestAnAdditionThatNobodyWaitsForIsUndone(t *testing.T) {
+	n := started(t)
+	n.Controller().Kill()
+	a := n.pod("a")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := a.runtime().AddNetworkList(ctx, a.net, a.conf())
+		ended <- err
+	}()
+	n.wait("the port", func(vswitch.Snapshot) bool { return len(n.plugged()) == 1 })
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("the addition succeeds without ovn-controller")
+	}
+	n.wait("the end of the port", func(vswitch.Snapshot) bool { return len(n.plugged()) == 0 })
+	a.end()
 	n.nothingLeft()
 }
 
@@ -361,6 +383,47 @@ func TestAddressesForOtherPlugins(t *testing.T) {
 	if got := n.ips(); len(got) != 1 {
 		t.Errorf("got IPs %v, want that of the first interface", got)
 	}
+	a.end()
+	n.nothingLeft()
+}
+
+// A meta plugin asks for each interface by itself.
+func TestAPodHasFurtherInterfaces(t *testing.T) {
+	n := started(t)
+	second := &v1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "second"}, Spec: v1.SubnetSpec{Vpc: "ovn-cluster", Provider: "net.kube-system.ovn", CIDRBlock: "10.40.0.0/24"}}
+	if _, err := n.client.KubeovnV1().Subnets().Create(t.Context(), second, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	a := n.pod("a", annotated(map[string]string{"k8s.v1.cni.cncf.io/networks": "kube-system/net", "net.kube-system.ovn.kubernetes.io/ip_address": "10.40.0.44"}))
+	first := a.add()
+	conf := fmt.Appendf(nil, `{"cniVersion": "1.0.0", "name": "net", "type": "kube-ovn", "server_socket": %q, "provider": "net.kube-system.ovn"}`, n.socket)
+	exec := func(command string) *invoke.Args {
+		return &invoke.Args{Command: command, ContainerID: a.id, NetNS: a.sandbox.Path(), IfName: "net1", Path: plugins, PluginArgs: a.conf().Args}
+	}
+	result, err := invoke.ExecPluginWithResult(t.Context(), filepath.Join(plugins, cni.Type), conf, exec("ADD"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := types100.NewResultFromResult(result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Interfaces) != 2 || r.Interfaces[1].Name != "net1" || r.Interfaces[0].Name == first.Interfaces[0].Name || len(r.Routes) != 0 || address(r) != "10.40.0.44" {
+		t.Errorf("got result %s", text(r))
+	}
+	a.sandbox.Run(t, "ping", "-n", "-c", "1", "-W", "10", "-I", "net1", "10.40.0.1")
+	a.ping("10.16.0.1")
+	if got, want := n.plugged(), []string{"a.default", "a.default.net.kube-system.ovn"}; !slices.Equal(got, want) {
+		t.Errorf("got ports %v, want %v", got, want)
+	}
+	a.terminate()
+	if err := invoke.ExecPluginWithoutResult(t.Context(), filepath.Join(plugins, cni.Type), conf, exec("DEL"), nil); err != nil {
+		t.Error(err)
+	}
+	if got, want := n.plugged(), []string{"a.default"}; !slices.Equal(got, want) {
+		t.Errorf("got ports %v, want %v", got, want)
+	}
+	a.ping("10.16.0.1")
 	a.end()
 	n.nothingLeft()
 }
