@@ -89,7 +89,7 @@ func New(ctx context.Context, config Config) (*Agent, error) {
 // makeInformers makes the views of the API: all Subnets, Chassis and ProviderNetworks, and the node's own IP and Node.
 func (a *Agent) makeInformers() {
 	all := externalversions.NewSharedInformerFactory(a.config.Northbound, 0)
-	own := externalversions.NewSharedInformerFactoryWithOptions(a.config.Northbound, 0, externalversions.WithTweakListOptions(only(ipName(a.config.NodeName))))
+	own := externalversions.NewSharedInformerFactoryWithOptions(a.config.Northbound, 0, externalversions.WithTweakListOptions(only(v1.NodePort(a.config.NodeName))))
 	a.all, a.factories = all, []factory{all, own}
 	a.subnets = all.Kubeovn().V1().Subnets().Lister()
 	a.chassis = all.Kubeovn().V1().Chassis().Lister()
@@ -260,7 +260,7 @@ func (a *Agent) ownChassis() *v1.Chassis {
 }
 
 func (a *Agent) ownIP() *v1.IP {
-	ip, err := a.ips.Get(ipName(a.config.NodeName))
+	ip, err := a.ips.Get(v1.NodePort(a.config.NodeName))
 	if err != nil {
 		return nil // It does not exist.
 	}

@@ -31,9 +31,11 @@ import (
 const nodeName = "n1"
 
 // node is a node of an overlay with a real Open vSwitch, ovn-controller and API server, whose interface eth0 leads to a host
-// outside.
+// outside, and to the other nodes.
 type node struct {
 	t       *testing.T
+	name    string
+	addr    string
 	server  *apiservertest.Server
 	switchd *vswitchtest.Node
 	host    *host.Host
@@ -43,25 +45,38 @@ type node struct {
 	state   string
 }
 
-func newNode(t *testing.T) *node {
-	n := &node{t: t, state: t.TempDir()}
-	n.server = apiservertest.Start(t, func(o *apiserver.Options) { o.Standalone.NoNorthd = false })
-	n.client = versioned.NewForConfigOrDie(n.server.Config)
-	n.api = n.client.KubeovnV1()
-	n.switchd = vswitchtest.Start(t)
-	var err error
-	if n.host, err = host.Open(n.switchd.Path()); err != nil {
-		t.Fatal(err)
+func newNode(t *testing.T) *node { return newNodes(t, 1)[0] }
+
+// newNodes makes the nodes n1, n2, ... with the addresses 192.0.2.1, 192.0.2.2, ...; the host outside has 192.0.2.9.
+func newNodes(t *testing.T, count int) []*node {
+	server := apiservertest.Start(t, func(o *apiserver.Options) { o.Standalone.NoNorthd = false })
+	client := versioned.NewForConfigOrDie(server.Config)
+	outside := hosttest.New(t)
+	hosttest.Run(t, outside, "ip", "link", "add", "wire", "type", "bridge")
+	hosttest.Up(t, outside, "wire")
+	hosttest.Addr(t, outside, "wire", "192.0.2.9/24")
+	hosttest.Echo(t, outside, 80)
+	var nodes []*node
+	for i := 1; i <= count; i++ {
+		n := &node{
+			t: t, name: fmt.Sprintf("n%d", i), addr: fmt.Sprintf("192.0.2.%d", i), server: server, client: client, api: client.KubeovnV1(),
+			outside: outside, state: t.TempDir(), switchd: vswitchtest.Start(t),
+		}
+		var err error
+		if n.host, err = host.Open(n.switchd.Path()); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { n.host.Close() })
+		hosttest.Connect(t, n.host, "eth0", outside, n.name)
+		hosttest.Run(t, outside, "ip", "link", "set", n.name, "master", "wire")
+		// What is sent between hosts has checksums: some of it comes out of Open vSwitch in userspace.
+		hosttest.Run(t, outside, "ethtool", "-K", "wire", "tx", "off")
+		hosttest.Addr(t, n.host, "eth0", n.addr+"/24")
+		hosttest.Echo(t, n.host, 80)
+		n.switchd.StartController("unix:"+server.DataDir+"/sb.sock", n.name)
+		nodes = append(nodes, n)
 	}
-	t.Cleanup(func() { n.host.Close() })
-	n.outside = hosttest.New(t)
-	hosttest.Connect(t, n.host, "eth0", n.outside, "eth0")
-	hosttest.Addr(t, n.host, "eth0", "192.0.2.1/24")
-	hosttest.Addr(t, n.outside, "eth0", "192.0.2.9/24")
-	hosttest.Echo(t, n.outside, 80)
-	hosttest.Echo(t, n.host, 80)
-	n.switchd.StartController("unix:"+n.server.DataDir+"/sb.sock", nodeName)
-	return n
+	return nodes
 }
 
 // start runs an agent until the test ends or stop is called.
@@ -69,7 +84,7 @@ func (n *node) start() (a *agent.Agent, stop func()) {
 	n.t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(n.t.Context()))
 	config := agent.DefaultConfig()
-	config.NodeName, config.NodeIPs = nodeName, []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	config.NodeName, config.NodeIPs = n.name, []netip.Addr{netip.MustParseAddr(n.addr)}
 	config.Northbound, config.NetworkNamespace = n.client, n.switchd.Path()
 	config.OVSDB, config.OVNRunDir, config.StateDir = n.switchd.Address(), n.switchd.Dir(), n.state
 	config.Socket, config.HealthAddress = "", ""
@@ -100,7 +115,7 @@ func (n *node) pod(name, subnet string) (*host.Host, string) {
 	n.t.Helper()
 	ip, err := n.api.IPs().Create(n.t.Context(), &v1.IP{
 		ObjectMeta: metav1.ObjectMeta{Name: name + ".default"},
-		Spec:       v1.IPSpec{PodName: name, Namespace: "default", Subnet: subnet, NodeName: nodeName},
+		Spec:       v1.IPSpec{PodName: name, Namespace: "default", Subnet: subnet, NodeName: n.name},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		n.t.Fatal(err)
@@ -359,4 +374,55 @@ func TestNodesAndPodsReachEachOtherAndTheWorld(t *testing.T) {
 	n.want(pod, "192.0.2.9", "192.0.2.1")   // natOutgoing is the default Subnet's default
 	n.want(plain, "192.0.2.9", plainIP)     // and not that of others
 	n.want(n.outside, plainIP, "192.0.2.9") // which are reached from outside
+}
+
+func TestTrafficBetweenNodes(t *testing.T) {
+	nodes := newNodes(t, 2)
+	n1, n2 := nodes[0], nodes[1]
+	n1.start()
+	n2.start()
+	// The nodes' only interface, with the addresses at which tunnels end, becomes a port of a bridge: the userspace datapath
+	// needs that for tunnels.
+	_, err := n1.api.ProviderNetworks().Create(t.Context(), &v1.ProviderNetwork{
+		ObjectMeta: metav1.ObjectMeta{Name: "phy"}, Spec: v1.ProviderNetworkSpec{DefaultInterface: "eth0"},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosttest.Eventually(t, func() error {
+		pn, err := n1.api.ProviderNetworks().Get(t.Context(), "phy", metav1.GetOptions{})
+		if err != nil || !slices.Equal(pn.Status.ReadyNodes, []string{"n1", "n2"}) {
+			return fmt.Errorf("the nodes' interfaces have not moved: %+v, %v", pn.Status, err)
+		}
+		return nil
+	})
+	centralized := &v1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "central"}, Spec: v1.SubnetSpec{
+		CIDRBlock: "10.55.0.0/24", GatewayType: v1.GatewayCentralized, GatewayNode: "n2", NatOutgoing: true,
+	}}
+	if _, err := n1.api.Subnets().Create(t.Context(), centralized, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	pod, podIP := n1.pod("a", v1.DefaultSubnet)
+	central, centralIP := n1.pod("b", "central")
+	_, otherIP := n2.pod("c", v1.DefaultSubnet)
+
+	n1.want(pod, otherIP, podIP)
+	n1.want(n1.host, otherIP, "192.0.2.1")
+	n1.want(pod, "192.0.2.2", podIP)
+	n1.want(central, "192.0.2.2", centralIP)
+	n1.want(pod, "192.0.2.9", "192.0.2.1")     // distributed: leaves at the pod's node
+	n1.want(central, "192.0.2.9", "192.0.2.2") // centralized: leaves at the gateway
+
+	// A Service with a node as its back end, from that node, from the other one and from a pod.
+	rule := &v1.SwitchLBRule{
+		ObjectMeta: metav1.ObjectMeta{Name: "svc", Annotations: map[string]string{v1.AnnotationVpc: v1.DefaultVpc, "ovn.kubernetes.io/service_health_check": "false"}},
+		Spec: v1.SwitchLBRuleSpec{Vip: "10.96.0.10", Namespace: "default", Endpoints: []string{"192.0.2.2"},
+			Ports: []v1.SwitchLBRulePort{{Port: 80, TargetPort: 80, Protocol: "TCP"}}},
+	}
+	if _, err := n1.api.SwitchLBRules().Create(t.Context(), rule, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	n1.want(pod, "10.96.0.10", podIP)
+	n1.want(n1.host, "10.96.0.10", "192.0.2.1")
+	n1.want(n2.host, "10.96.0.10", "10.96.0.10") // back to where it comes from
 }

@@ -47,9 +47,6 @@ type nodePort struct {
 	current atomic.Int64
 }
 
-// ipName is the name of the IP object, and so of the logical switch port.
-func ipName(node string) string { return "node-" + node }
-
 // sync makes the port as it should be: first in the API, then on the bridge, then its addresses.
 func (p *nodePort) sync(ctx context.Context) error {
 	ip, err := p.ensureIP(ctx)
@@ -86,11 +83,11 @@ func (p *nodePort) ensureIP(ctx context.Context) (*v1.IP, error) {
 	}
 	ips := p.client.KubeovnV1().IPs()
 	ip, err := ips.Create(ctx, &v1.IP{
-		ObjectMeta: metav1.ObjectMeta{Name: ipName(p.nodeName)},
+		ObjectMeta: metav1.ObjectMeta{Name: v1.NodePort(p.nodeName)},
 		Spec:       v1.IPSpec{Subnet: p.nodeSwitch, NodeName: p.nodeName},
 	}, metav1.CreateOptions{FieldManager: fieldManager})
 	if apierrors.IsAlreadyExists(err) {
-		return ips.Get(ctx, ipName(p.nodeName), metav1.GetOptions{})
+		return ips.Get(ctx, v1.NodePort(p.nodeName), metav1.GetOptions{})
 	}
 	return ip, err
 }

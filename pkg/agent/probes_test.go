@@ -48,7 +48,9 @@ func TestProbesOfPodsAreDecidedByTheirSubnetsAndPorts(t *testing.T) {
 	changes := 0
 	p := &probes{
 		vs: vs, proxy: proxy, pods: cache.NewStore(cache.MetaNamespaceKeyFunc), ips: func() []*v1.IP { return ips },
-		vpc:        func(subnet string) string { return map[string]string{"tenant": "vpc1", "other": "vpc2", "plain": v1.DefaultVpc}[subnet] },
+		vpc: func(subnet string) string {
+			return map[string]string{"tenant": "vpc1", "other": "vpc2", "plain": v1.DefaultVpc}[subnet]
+		},
 		defaultVpc: v1.DefaultVpc, elsewhere: func() []netip.Prefix { return nil }, changed: func() { changes++ }, events: events,
 	}
 	add := func(name, subnet, addr string, probe corev1.ProbeHandler) {
