@@ -83,6 +83,7 @@ func all(bin string) map[string]image {
 		"ovn": {layers: []func() (layer, error){baseLayer, busyboxLayer, ovnLayer}},
 		// What tests run in pods.
 		"busybox": {layers: []func() (layer, error){baseLayer, busyboxLayer}},
+		"coredns": {layers: []func() (layer, error){baseLayer, program("coredns")}, config: registryv1.Config{Entrypoint: []string{"/coredns"}}},
 		"pause":   {layers: []func() (layer, error){baseLayer, program("pause")}, config: registryv1.Config{Entrypoint: []string{"/pause"}}},
 	}
 }

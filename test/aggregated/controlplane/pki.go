@@ -58,12 +58,13 @@ func (a *authority) client(name, user string, groups ...string) (pair, error) {
 	})
 }
 
-// server issues a serving certificate for names and for every address a server in the namespace may have.
+// server issues a serving certificate for names and for every address a server in the namespace may have,
+// the one of the Service "kubernetes" among them.
 func (a *authority) server(name string, dnsNames ...string) (pair, error) {
 	return a.issue(name, &x509.Certificate{
 		Subject:     pkix.Name{CommonName: name},
 		DNSNames:    append([]string{"localhost"}, dnsNames...),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), Addr.AsSlice()},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), Addr.AsSlice(), ServiceCIDR.Addr().Next().AsSlice()},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})
