@@ -76,6 +76,7 @@ func NewServer(ctx context.Context, o *Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.Generic.Handler.NonGoRestfulMux.HandleFunc(nbReadyPath, s.serveReady)
+	s.Generic.Handler.NonGoRestfulMux.Handle(podAdmissionPath, newPodAdmission(s.Engine, config))
 	return s, s.install(o, restOptions{
 		engine:         s.Engine,
 		collectGarbage: !o.Standalone.Enabled,

@@ -41,6 +41,9 @@ func inVpc(vpc string) string { return "vpc/" + vpc }
 // ClaimMAC returns a TakenError when a MAC is in use in a VPC, nil when it is free there.
 func ClaimMAC(v storage.View, vpc, mac string) error { return claimMAC(v, inVpc(vpc), mac) }
 
+// ClaimMACIn is ClaimMAC for an interface in a subnet, which may be in no VPC.
+func ClaimMACIn(v storage.View, s *v1.Subnet, mac string) error { return claimMAC(v, macScope(s), mac) }
+
 func claimMAC(v storage.View, scope, mac string) error {
 	keys := macBase(mac)
 	for key, holder := range v.Scan(keys, after(keys)) {
