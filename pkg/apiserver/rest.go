@@ -2,8 +2,12 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metainternalversion "k8s.io/apimachinery/pkg/apis/meta/internalversion"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
@@ -29,6 +33,7 @@ type REST struct {
 	resource   string
 	shortNames []string
 	planner    planner
+	permanent  []string // names of the objects that cannot be deleted
 }
 
 var (
@@ -69,7 +74,19 @@ func newREST(k *kind, getter generic.RESTOptionsGetter, engine *storage.Engine, 
 	// A readiness check of the storage would hold back /livez and /readyz, and with them discovery, while the database is
 	// away at the start.
 	store.ReadinessCheckFunc = nil
-	return &REST{Store: store, resource: k.resource, shortNames: k.shortNames, planner: engine}, nil
+	return &REST{Store: store, resource: k.resource, shortNames: k.shortNames, planner: engine, permanent: permanent(k, config)}, nil
+}
+
+// permanent names the objects of a kind on which the network of the cluster itself is built. Without them no pod that has no
+// network of its own would get an address, until a restart of the server.
+func permanent(k *kind, config kubeovn.Config) []string {
+	var names []string
+	for _, o := range kubeovn.DefaultObjects(config) {
+		if o.GetObjectKind().GroupVersionKind().Kind == k.name {
+			names = append(names, o.GetName())
+		}
+	}
+	return names
 }
 
 // ShortNames implements rest.ShortNamesProvider.
@@ -106,7 +123,7 @@ func (r *REST) Update(ctx context.Context, name string, info rest.UpdatedObjectI
 // Delete implements rest.GracefulDeleter. An object that others refer to does not vanish: the answer is the object as it is
 // then, Terminating, and the engine's warning says what it waits for.
 func (r *REST) Delete(ctx context.Context, name string, validate rest.ValidateObjectFunc, options *metav1.DeleteOptions) (runtime.Object, bool, error) {
-	out, deleted, err := r.Store.Delete(ctx, name, validate, options)
+	out, deleted, err := r.Store.Delete(ctx, name, r.deletable(validate), options)
 	if err != nil {
 		return out, deleted, err
 	}
@@ -125,6 +142,27 @@ func (r *REST) Delete(ctx context.Context, name string, validate rest.ValidateOb
 	return &metav1.Status{Status: metav1.StatusSuccess, Details: &metav1.StatusDetails{
 		Name: obj.GetName(), Group: r.DefaultQualifiedResource.Group, Kind: r.DefaultQualifiedResource.Resource, UID: obj.GetUID(),
 	}}, true, nil
+}
+
+// DeleteCollection implements rest.CollectionDeleter.
+func (r *REST) DeleteCollection(ctx context.Context, validate rest.ValidateObjectFunc, options *metav1.DeleteOptions, list *metainternalversion.ListOptions) (runtime.Object, error) {
+	return r.Store.DeleteCollection(ctx, r.deletable(validate), options, list)
+}
+
+// deletable refuses the deletion of permanent objects, and leaves all others to the next check.
+func (r *REST) deletable(next rest.ValidateObjectFunc) rest.ValidateObjectFunc {
+	if len(r.permanent) == 0 {
+		return next
+	}
+	return func(ctx context.Context, obj runtime.Object) error {
+		if o, ok := obj.(storage.Object); ok && slices.Contains(r.permanent, o.GetName()) {
+			return apierrors.NewForbidden(r.DefaultQualifiedResource, o.GetName(), errors.New("the network of the cluster itself is built on it: it cannot be deleted"))
+		}
+		if next == nil {
+			return nil
+		}
+		return next(ctx, obj)
+	}
 }
 
 // statusREST serves the subresource "status": the same objects, of which it writes the status only.

@@ -264,3 +264,18 @@ func TestDeletionOfWhatIsInUse(t *testing.T) {
 		t.Errorf("the router is left: %s", got)
 	}
 }
+
+func TestTheNetworkOfTheClusterItselfCannotBeDeleted(t *testing.T) {
+	s := apiservertest.Start(t)
+	for _, path := range []string{"/vpcs/ovn-cluster", "/subnets/ovn-default", "/subnets/join", "/subnets/join?dryRun=All", "/subnets", "/vpcs"} {
+		r := do(t, s, "DELETE", groupPath+path, "")
+		if r.StatusCode != http.StatusForbidden || !strings.Contains(r.body, "the network of the cluster itself is built on it") {
+			t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
+		}
+	}
+	for _, path := range []string{"/vpcs/ovn-cluster", "/subnets/ovn-default", "/subnets/join"} {
+		if r := do(t, s, "GET", groupPath+path, ""); r.StatusCode != http.StatusOK || strings.Contains(r.body, "deletionTimestamp") {
+			t.Errorf("%s is gone or going: %s", path, r.body)
+		}
+	}
+}
