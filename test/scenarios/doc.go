@@ -9,7 +9,7 @@
 //	-- ovn-nbctl lr-route-list a --  what OVN's own tool says
 //	-- rows --                       what the last command changed in the Northbound database
 //
-// Manifests that no section has are looked for in artifacts/, as in "kubectl apply -f samples/vpc.yaml".
+// The folder samples is that of artifacts, without what is for a cluster, as in "kubectl apply -f samples/vpc.yaml".
 //
 // Among the rows "+" is a new one, "-" one that is gone, "~" one that was changed, with the old and the new values. A row is
 // called by its name or by what distinguishes it, and so are the rows it refers to; behind it stands the object that it

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -82,8 +81,8 @@ func (w warnings) HandleWarningHeaderWithContext(_ context.Context, _ int, _, te
 	}
 }
 
-// run is one command line without the word kubectl; files are looked for in the folders.
-func (k *kubectl) run(ctx context.Context, folders []string, args ...string) (output string, ok bool) {
+// run is one command line without the word kubectl; files are those of the folder.
+func (k *kubectl) run(ctx context.Context, folder string, args ...string) (output string, ok bool) {
 	k.output.Reset()
 	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: k.output, ErrOut: k.output}
 	root := &cobra.Command{Use: "kubectl", SilenceErrors: true, SilenceUsage: true}
@@ -95,7 +94,7 @@ func (k *kubectl) run(ctx context.Context, folders []string, args ...string) (ou
 	args = slices.Clone(args)
 	for i := 1; i < len(args); i++ {
 		if args[i-1] == "-f" {
-			args[i] = locate(folders, args[i])
+			args[i] = filepath.Join(folder, args[i])
 		}
 	}
 	root.SetArgs(args)
@@ -113,24 +112,5 @@ func (k *kubectl) run(ctx context.Context, folders []string, args ...string) (ou
 		}()
 		cmdutil.CheckErr(root.ExecuteContext(ctx))
 	}()
-	output = k.output.String()
-	for _, folder := range folders {
-		output = strings.ReplaceAll(output, folder+"/", "")
-	}
-	return output, ok
-}
-
-// locate is the path of a file that is in one of the folders.
-func locate(folders []string, name string) string {
-	for _, folder := range folders {
-		if path := filepath.Join(folder, name); exists(path) {
-			return path
-		}
-	}
-	return name
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+	return strings.ReplaceAll(k.output.String(), folder+"/", ""), ok
 }

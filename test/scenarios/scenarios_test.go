@@ -64,7 +64,7 @@ type transcript struct {
 	t       *testing.T
 	server  *server
 	names   namer
-	folders []string // of manifests
+	folder  string   // of manifests
 	before  database // the last command
 	changed time.Time
 }
@@ -77,11 +77,8 @@ func run(t *testing.T, s *server, file string) {
 	if !strings.HasPrefix(string(archive.Comment), "#") {
 		t.Error("a transcript begins with what a user sees in it, as a comment")
 	}
-	artifacts, err := filepath.Abs("../../artifacts")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &transcript{t: t, server: s, folders: []string{t.TempDir(), artifacts}}
+	r := &transcript{t: t, server: s, folder: t.TempDir()}
+	copySamples(t, filepath.Join(r.folder, "samples"))
 	for _, section := range archive.Files {
 		if isManifest(section.Name) {
 			r.names.given += string(section.Data) + "\n"
@@ -110,6 +107,33 @@ func run(t *testing.T, s *server, file string) {
 	}
 }
 
+// copySamples copies artifacts/samples, without what is for a cluster: there is none.
+func copySamples(t *testing.T, folder string) {
+	t.Helper()
+	files, err := filepath.Glob("../../artifacts/samples/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no samples: %v", err)
+	}
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ours []string
+		for document := range strings.SplitSeq(string(content), "\n---\n") {
+			if strings.Contains(document, "apiVersion: kubeovn.io/v1") {
+				ours = append(ours, document)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(folder, filepath.Base(file)), []byte(strings.Join(ours, "\n---\n")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func isManifest(name string) bool {
 	return strings.HasSuffix(name, ".yaml") && !strings.Contains(name, " ")
 }
@@ -118,7 +142,7 @@ func isManifest(name string) bool {
 func (r *transcript) section(name, want string) string {
 	r.t.Helper()
 	if isManifest(name) {
-		if err := os.WriteFile(filepath.Join(r.folders[0], name), []byte(want), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(r.folder, name), []byte(want), 0o644); err != nil {
 			r.t.Fatal(err)
 		}
 		return want
@@ -165,7 +189,7 @@ func (r *transcript) command(args []string, refused bool) string {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
 	defer cancel()
-	got, ok := r.server.kubectl.run(ctx, r.folders, args...)
+	got, ok := r.server.kubectl.run(ctx, r.folder, args...)
 	if ok == refused {
 		r.t.Errorf("kubectl %s: succeeded is %t:\n%s", strings.Join(args, " "), ok, got)
 	}

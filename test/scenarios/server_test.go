@@ -74,7 +74,7 @@ func (s *server) objects(ctx context.Context, t *testing.T) map[object]map[strin
 			t.Fatal(err)
 		}
 		for _, o := range list.Items {
-			for _, field := range []string{"resourceVersion", "generation", "managedFields", "annotations"} {
+			for _, field := range []string{"resourceVersion", "generation", "managedFields"} {
 				unstructured.RemoveNestedField(o.Object, "metadata", field)
 			}
 			delete(o.Object, "status") // counts are written later
