@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -23,8 +24,10 @@ import (
 	"k8s.io/kubectl/pkg/validation"
 )
 
-// kubectl runs kubectl's own commands inside the test, which is many times faster than to start it for each. One command
-// runs at a time.
+// one is held by the command that runs: commands share the flags of their process.
+var one sync.Mutex
+
+// kubectl runs kubectl's own commands inside the test, which is many times faster than to start it for each.
 type kubectl struct {
 	factory cmdutil.Factory
 	// output is what the running command has printed, on both streams.
@@ -83,6 +86,8 @@ func (w warnings) HandleWarningHeaderWithContext(_ context.Context, _ int, _, te
 
 // run is one command line without the word kubectl; files are those of the folder.
 func (k *kubectl) run(ctx context.Context, folder string, args ...string) (output string, ok bool) {
+	one.Lock()
+	defer one.Unlock()
 	k.output.Reset()
 	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: k.output, ErrOut: k.output}
 	root := &cobra.Command{Use: "kubectl", SilenceErrors: true, SilenceUsage: true}

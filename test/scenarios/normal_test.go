@@ -19,8 +19,13 @@ var (
 
 // namer replaces what the server chooses differently at each run by names, the same everywhere in a transcript.
 type namer struct {
-	given           string // all that the author wrote: addresses in it are no choices of the server
+	given           []string // addresses that the author wrote: they are no choices of the server
 	macs, addresses []string
+}
+
+// know takes note of the addresses in what the author wrote.
+func (n *namer) know(text string) {
+	n.given = append(append(n.given, macs.FindAllString(text, -1)...), defaults.FindAllString(text, -1)...)
 }
 
 func (n *namer) normal(text string) string {
@@ -38,7 +43,7 @@ func (n *namer) normal(text string) string {
 
 // name is what a value is called: as it is when the author knew it, otherwise the same name wherever it occurs.
 func (n *namer) name(what string, known *[]string, value string) string {
-	if strings.Contains(n.given, value) {
+	if slices.Contains(n.given, value) {
 		return value
 	}
 	i := slices.Index(*known, value)

@@ -81,9 +81,9 @@ func run(t *testing.T, s *server, file string) {
 	copySamples(t, filepath.Join(r.folder, "samples"))
 	for _, section := range archive.Files {
 		if isManifest(section.Name) {
-			r.names.given += string(section.Data) + "\n"
+			r.names.know(string(section.Data))
 		} else {
-			r.names.given += section.Name + "\n"
+			r.names.know(section.Name)
 		}
 	}
 	for i, section := range archive.Files {
