@@ -2,11 +2,13 @@ package testbed
 
 import (
 	"bufio"
+	"errors"
 	"net/netip"
 	"path/filepath"
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // CableOf is the name of the host at whose cable the rack last saw the station that another one knows by an address.
@@ -50,4 +52,21 @@ func (s *Scenario) neighbour(of *Station, address string) string {
 		}
 	}
 	return ""
+}
+
+// forgetNeighbours makes the station ask anew who has the addresses of its network.
+func (s *Station) forgetNeighbours() error {
+	neighbours, err := s.namespace.links.NeighList(0, netlink.FAMILY_ALL)
+	if err != nil {
+		return err
+	}
+	for _, n := range neighbours {
+		if n.State&netlink.NUD_PERMANENT != 0 || n.State&netlink.NUD_NOARP != 0 {
+			continue
+		}
+		if err := s.namespace.links.NeighDel(&n); err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+	}
+	return nil
 }

@@ -56,6 +56,10 @@ func (b *Bed) Begin(t testing.TB) *Scenario {
 		t.Fatal(err)
 	}
 	s.mapper = restmapper.NewDiscoveryRESTMapper(resources)
+	// Addresses come again with other MACs.
+	if err := b.Internet.forgetNeighbours(); err != nil {
+		t.Fatal(err)
+	}
 	before := s.Rows()
 	t.Cleanup(func() {
 		if diff := cmp.Diff(before, s.Rows()); diff != "" {
@@ -155,7 +159,7 @@ func (s *Scenario) Delete(kind, name string) {
 // Patch merges a JSON text into an object.
 func (s *Scenario) Patch(kind, name, patch string) {
 	s.t.Helper()
-	if _, err := s.resource(kind).Patch(s.t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+	if _, err := s.resource(kind).Patch(s.after(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -301,5 +305,28 @@ func (s *Scenario) ExpectAnswers(from Asker, probe string, number int, want ...s
 	})
 	if err != nil {
 		s.t.Fatalf("%s: %d times %s: %v, want %q", from, number, probe, err, want)
+	}
+}
+
+// Cut takes the cables of a host away, as when it loses its power, and returns what puts them back; the end of the test does so, too.
+func (s *Scenario) Cut(h *Host) (mend func()) {
+	s.t.Helper()
+	if err := s.fabric.cut(h.Name, true); err != nil {
+		s.t.Fatal(err)
+	}
+	mend = func() {
+		if err := s.fabric.cut(h.Name, false); err != nil {
+			s.t.Error(err)
+		}
+	}
+	s.t.Cleanup(mend)
+	return mend
+}
+
+// Eventually asks until there is no error, and fails the test when there always is.
+func (s *Scenario) Eventually(ask func() error) {
+	s.t.Helper()
+	if err := eventually(s.t.Context(), ask); err != nil {
+		s.t.Fatal(err)
 	}
 }
