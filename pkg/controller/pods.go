@@ -43,7 +43,9 @@ func slim(obj any) (any, error) {
 			ObjectMeta: metav1.ObjectMeta{Name: o.Name, Namespace: o.Namespace, UID: o.UID, ResourceVersion: o.ResourceVersion, DeletionTimestamp: o.DeletionTimestamp},
 			Spec:       appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas, Ordinals: o.Spec.Ordinals},
 		}, nil
-	case *corev1.Namespace, *corev1.Node:
+	case *corev1.Node:
+		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: o.Name, UID: o.UID, ResourceVersion: o.ResourceVersion, Labels: o.Labels, ManagedFields: o.ManagedFields}}, nil
+	case *corev1.Namespace:
 		return obj, nil
 	}
 	if o, ok := obj.(metav1.Object); ok {

@@ -172,11 +172,11 @@ func connect(ctx context.Context, dir string) (err error) {
 }
 
 // startController starts a replica and waits until it is healthy; its log has the name.
-func startController(ctx context.Context, name, address string) (*controlplane.Process, error) {
+func startController(ctx context.Context, name, address string, flags ...string) (*controlplane.Process, error) {
 	process, err := controlplane.StartProcess(controlplane.Command{
 		Name: name,
 		Path: filepath.Join(northboundPrograms, "northbound-controller"),
-		Args: []string{"--kubeconfig=" + cluster.controllerKubeconfig, "--bind-address=" + address, "--v=2"},
+		Args: append([]string{"--kubeconfig=" + cluster.controllerKubeconfig, "--bind-address=" + address, "--v=2"}, flags...),
 		Dir:  filepath.Join(cluster.Dir, "log"),
 	})
 	if err != nil {

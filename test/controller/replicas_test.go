@@ -5,12 +5,17 @@ package controller
 import (
 	"context"
 	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/northbound-ovn/northbound/test/aggregated/controlplane"
 )
 
 // It leaves another controller than it found, which other tests need not notice.
@@ -34,8 +39,10 @@ func TestReplicasTakeOverFromEachOther(t *testing.T) {
 	eventually(t, released("orphan."+ns))
 	t.Logf("a replica took over from one that stopped within %v", time.Since(start).Round(time.Millisecond))
 
-	// The one that works dies; what happens until its lease has expired is not lost.
-	third, err := startController(t.Context(), "northbound-controller-3", "127.0.0.1:10660")
+	// The one that works dies; what happens until its lease has expired is not lost. The next one needs no aggregation layer.
+	third, err := startController(t.Context(), "northbound-controller-3", "127.0.0.1:10660",
+		"--northbound-server=https://"+net.JoinHostPort(controlplane.Addr.String(), strconv.Itoa(int(server.Port))),
+		"--northbound-certificate-authority="+filepath.Join(cluster.Dir, "pki", "aggregated-ca.crt"))
 	if err != nil {
 		t.Fatal(err)
 	}
