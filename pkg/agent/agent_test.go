@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -26,6 +27,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/apiserver/apiservertest"
 	"github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
 	typed "github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned/typed/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
 )
 
 const nodeName = "n1"
@@ -36,6 +38,7 @@ type node struct {
 	t       *testing.T
 	name    string
 	addr    string
+	addr6   string
 	server  *apiservertest.Server
 	switchd *vswitchtest.Node
 	host    *host.Host
@@ -45,21 +48,23 @@ type node struct {
 	state   string
 }
 
-func newNode(t *testing.T) *node { return newNodes(t, 1)[0] }
+func newNode(t *testing.T, change ...func(*apiserver.Options)) *node {
+	return newNodes(t, 1, change...)[0]
+}
 
 // newNodes makes the nodes n1, n2, ... with the addresses 192.0.2.1, 192.0.2.2, ...; the host outside has 192.0.2.9.
-func newNodes(t *testing.T, count int) []*node {
-	server := apiservertest.Start(t, func(o *apiserver.Options) { o.Standalone.NoNorthd = false })
+func newNodes(t *testing.T, count int, change ...func(*apiserver.Options)) []*node {
+	server := apiservertest.Start(t, append(change, func(o *apiserver.Options) { o.Standalone.NoNorthd = false })...)
 	client := versioned.NewForConfigOrDie(server.Config)
 	outside := hosttest.New(t)
 	hosttest.Run(t, outside, "ip", "link", "add", "wire", "type", "bridge")
 	hosttest.Up(t, outside, "wire")
-	hosttest.Addr(t, outside, "wire", "192.0.2.9/24")
+	hosttest.Addr(t, outside, "wire", "192.0.2.9/24", "fd02::9/64")
 	hosttest.Echo(t, outside, 80)
 	var nodes []*node
 	for i := 1; i <= count; i++ {
 		n := &node{
-			t: t, name: fmt.Sprintf("n%d", i), addr: fmt.Sprintf("192.0.2.%d", i), server: server, client: client, api: client.KubeovnV1(),
+			t: t, name: fmt.Sprintf("n%d", i), addr: fmt.Sprintf("192.0.2.%d", i), addr6: fmt.Sprintf("fd02::%d", i), server: server, client: client, api: client.KubeovnV1(),
 			outside: outside, state: t.TempDir(), switchd: vswitchtest.Start(t),
 		}
 		var err error
@@ -71,7 +76,7 @@ func newNodes(t *testing.T, count int) []*node {
 		hosttest.Run(t, outside, "ip", "link", "set", n.name, "master", "wire")
 		// What is sent between hosts has checksums: some of it comes out of Open vSwitch in userspace.
 		hosttest.Run(t, outside, "ethtool", "-K", "wire", "tx", "off")
-		hosttest.Addr(t, n.host, "eth0", n.addr+"/24")
+		hosttest.Addr(t, n.host, "eth0", n.addr+"/24", n.addr6+"/64")
 		hosttest.Echo(t, n.host, 80)
 		n.switchd.StartController("unix:"+server.DataDir+"/sb.sock", n.name)
 		nodes = append(nodes, n)
@@ -84,7 +89,7 @@ func (n *node) start() (a *agent.Agent, stop func()) {
 	n.t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(n.t.Context()))
 	config := agent.DefaultConfig()
-	config.NodeName, config.NodeIPs = n.name, []netip.Addr{netip.MustParseAddr(n.addr)}
+	config.NodeName, config.NodeIPs = n.name, []netip.Addr{netip.MustParseAddr(n.addr), netip.MustParseAddr(n.addr6)}
 	config.Northbound, config.NetworkNamespace = n.client, n.switchd.Path()
 	config.OVSDB, config.OVNRunDir, config.StateDir = n.switchd.Address(), n.switchd.Dir(), n.state
 	config.Socket, config.HealthAddress = "", ""
@@ -128,9 +133,12 @@ func (n *node) pod(name, subnet string) (*host.Host, string) {
 	hosttest.Connect(n.t, n.host, "h-"+name, pod, "eth0")
 	hosttest.Run(n.t, pod, "ip", "link", "set", "eth0", "address", ip.Spec.MacAddress, "mtu", "1400")
 	hosttest.Run(n.t, pod, "ethtool", "-K", "eth0", "tx", "off")
-	_, bits, _ := strings.Cut(s.Spec.CIDRBlock, "/")
-	hosttest.Addr(n.t, pod, "eth0", ip.Spec.IPAddress+"/"+bits)
-	hosttest.Route(n.t, pod, "default", s.Spec.Gateway)
+	gateways := strings.Split(s.Spec.Gateway, ",")
+	for i, addr := range strings.Split(ip.Spec.IPAddress, ",") {
+		_, bits, _ := strings.Cut(strings.Split(s.Spec.CIDRBlock, ",")[i], "/")
+		hosttest.Addr(n.t, pod, "eth0", addr+"/"+bits)
+		hosttest.Route(n.t, pod, "default", gateways[i])
+	}
 	n.switchd.Vsctl("add-port", "br-int", "h-"+name, "--", "set", "interface", "h-"+name, "external_ids:iface-id="+ip.Name)
 	hosttest.Echo(n.t, pod, 80)
 	return pod, ip.Spec.IPAddress
@@ -140,7 +148,7 @@ func (n *node) pod(name, subnet string) (*host.Host, string) {
 func (n *node) want(from *host.Host, to, want string) {
 	n.t.Helper()
 	hosttest.Eventually(n.t, func() error {
-		got, err := hosttest.Call(n.t, from, "", to+":80")
+		got, err := hosttest.Call(n.t, from, "", net.JoinHostPort(to, "80"))
 		if err != nil || got != want {
 			return fmt.Errorf("a call to %s has source %q (%v), want %q", to, got, err, want)
 		}
@@ -160,7 +168,7 @@ func TestANodeJoinsTheOverlay(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !meta.IsStatusConditionTrue(c.Status.Conditions, "Ready") || c.Status.HeartbeatTime.IsZero() || c.Spec.ChassisID != nodeName ||
-		!slices.Equal(c.Spec.NodeIPs, []string{"192.0.2.1"}) || !slices.Equal(c.Spec.EncapIPs, []string{"192.0.2.1"}) {
+		!slices.Equal(c.Spec.NodeIPs, []string{"192.0.2.1", "fd02::1"}) || !slices.Equal(c.Spec.EncapIPs, []string{"192.0.2.1"}) {
 		t.Errorf("Chassis: %+v", c)
 	}
 	if got := hosttest.Run(t, n.host, "ip", "-brief", "address", "show", "ovn0"); !strings.Contains(got, ip.Spec.IPAddress+"/16") {
@@ -425,4 +433,30 @@ func TestTrafficBetweenNodes(t *testing.T) {
 	n1.want(pod, "10.96.0.10", podIP)
 	n1.want(n1.host, "10.96.0.10", "192.0.2.1")
 	n1.want(n2.host, "10.96.0.10", "10.96.0.10") // back to where it comes from
+}
+
+func TestBothFamilies(t *testing.T) {
+	n := newNode(t, func(o *apiserver.Options) {
+		o.Network.DefaultSubnetCIDR, _ = ipam.ParsePrefixes("10.16.0.0/16,fd16::/64")
+		o.Network.NodeSwitchCIDR, _ = ipam.ParsePrefixes("100.64.0.0/16,fd64::/64")
+	})
+	_, stop := n.start()
+	pod, both := n.pod("a", v1.DefaultSubnet)
+	v4, v6, _ := strings.Cut(both, ",")
+	for _, test := range []struct {
+		from     *host.Host
+		to, want string
+	}{
+		{n.host, v4, "192.0.2.1"}, {n.host, v6, "fd02::1"},
+		{pod, "192.0.2.1", v4}, {pod, "fd02::1", v6},
+		{pod, "192.0.2.9", "192.0.2.1"}, {pod, "fd02::9", "fd02::1"},
+	} {
+		n.want(test.from, test.to, test.want)
+	}
+	before := n.snapshot() + hosttest.Run(t, n.host, "ip", "-6", "route") + hosttest.Run(t, n.host, "ip", "-6", "rule")
+	stop()
+	n.start()
+	if now := n.snapshot() + hosttest.Run(t, n.host, "ip", "-6", "route") + hosttest.Run(t, n.host, "ip", "-6", "rule"); now != before {
+		t.Errorf("a second agent made this:\n%s\nof this:\n%s", now, before)
+	}
 }

@@ -100,13 +100,6 @@ func (s *settings) datapathOf(now vswitch.Snapshot) string {
 	return datapathNetdev
 }
 
-// userspace says whether the pods' packets go through the userspace datapath, which takes no packets whose checksums are
-// left to hardware.
-func userspace(now vswitch.Snapshot) bool {
-	b := now.Bridge(integrationBridge)
-	return b != nil && b.DatapathType == datapathNetdev
-}
-
 // mappings is the value of ovn-bridge-mappings, as "network:bridge,...", in the order in which it was written.
 type mappings []mapping
 
