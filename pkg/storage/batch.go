@@ -28,11 +28,13 @@ type batch struct {
 	base *state // what the batch began on; may be speculative itself
 	work *state // with everything planned so far
 
-	reqs  []*request
-	docs  map[ovsdb.UUID]*docChange
-	rows  rowChanges
-	dirty map[string]bool // keys whose status and rows must be derived again
-	lazy  map[string]bool // keys whose status is to be derived some time later
+	reqs []*request
+	docs map[ovsdb.UUID]*docChange
+	rows rowChanges
+	// parents are those of rows that this process did not place, by owner and row key.
+	parents map[string]map[string][]Parent
+	dirty   map[string]bool // keys whose status and rows must be derived again
+	lazy    map[string]bool // keys whose status is to be derived some time later
 
 	undo []func() // takes back the request that is being planned, last first
 
@@ -58,9 +60,9 @@ type docChange struct{ before, after *entry }
 func newBatch(e *Engine, base, work *state) *batch {
 	return &batch{
 		e: e, cols: work.columns, now: metav1.NewTime(e.opts.Clock.Now().Truncate(time.Second)), base: base, work: work,
-		docs:  map[ovsdb.UUID]*docChange{},
-		rows:  rowChanges{parents: map[Parent]*members{}, rows: map[ovsdb.UUID]*realized{}},
-		dirty: map[string]bool{}, lazy: map[string]bool{},
+		docs:    map[ovsdb.UUID]*docChange{},
+		rows:    rowChanges{parents: map[Parent]*members{}, rows: map[ovsdb.UUID]*realized{}},
+		parents: map[string]map[string][]Parent{}, dirty: map[string]bool{}, lazy: map[string]bool{},
 	}
 }
 

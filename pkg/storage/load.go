@@ -15,7 +15,7 @@ func (r *replica) load(ctx context.Context, initial ovsdb.Initial) error {
 	}
 	old := r.state()
 	s := newState()
-	s.schema, s.columns, s.hints = r.schema, r.columns, old.hints
+	s.schema, s.columns, s.hints, s.epoch = r.schema, r.columns, old.hints, old.epoch+1
 	docs, known := r.docs, len(r.docs) > 0 || old.token != ""
 	r.docs, r.rows, r.ttl = map[ovsdb.UUID]*entry{}, map[ovsdb.UUID]*realized{}, map[string]int64{}
 	r.e.corrupt.Store(0)

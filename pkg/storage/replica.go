@@ -217,6 +217,7 @@ func (r *replica) update(ctx context.Context, u *ovsdb.Update) error {
 // foreignDocuments applies what another process wrote.
 func (r *replica) foreignDocuments(ctx context.Context, u *ovsdb.Update) error {
 	s := r.clone(r.state())
+	s.epoch++
 	var changed []*entry
 	for _, c := range u.Tables[carrierTable] {
 		before := r.docs[c.UUID]

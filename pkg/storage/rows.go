@@ -133,31 +133,31 @@ func (b *batch) adjust(have, want *realized) {
 	if len(diff) > 0 {
 		b.rows.updates = append(b.rows.updates, rowUpdate{row: want, columns: diff})
 	}
-	if len(diff) > 0 || moved || !have.placed {
+	if len(diff) > 0 || moved || have.epoch != want.epoch {
 		b.setRow(want)
 	}
 }
 
-// parentsOf returns the rows that hold r. For a row that was loaded from the database they are computed as its owner
-// computed them: parents' columns are not part of the replica.
+// parentsOf returns the rows that hold r. When this process does not know them, they are computed as its owner computed them on the
+// state that the batch began on: parents' columns are not part of the replica.
 func (b *batch) parentsOf(r *realized) []Parent {
-	if r.placed {
+	if r.epoch == b.base.epoch {
 		return r.parents
 	}
-	owner := b.base.get(r.owner)
-	if owner == nil || owner.obj == nil {
-		return nil
-	}
-	rows, err := owner.res.DesiredRows(b.base, owner.obj)
-	if err != nil {
-		return nil
-	}
-	for _, row := range rows {
-		if row.Key == r.key {
-			return row.Parents
+	parents, known := b.parents[r.owner]
+	if !known {
+		parents = map[string][]Parent{}
+		if owner := b.base.get(r.owner); owner != nil && owner.obj != nil {
+			rows, err := owner.res.DesiredRows(b.base, owner.obj)
+			for i := range rows {
+				if err == nil {
+					parents[rows[i].Key] = rows[i].Parents
+				}
+			}
 		}
+		b.parents[r.owner] = parents
 	}
-	return nil
+	return parents[r.key]
 }
 
 // realize gives a desired row its identity and tags.
@@ -166,7 +166,7 @@ func (b *batch) realize(owner *entry, row *Row) (*realized, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s row %q of %s: the table is not monitored", row.Table, row.Key, owner.key)
 	}
-	r := &realized{owner: owner.key, key: row.Key, table: row.Table, uuid: rowUUID(owner, row.Key), parents: row.Parents, placed: true,
+	r := &realized{owner: owner.key, key: row.Key, table: row.Table, uuid: rowUUID(owner, row.Key), parents: row.Parents, epoch: b.base.epoch,
 		cols: make([]ovsdb.Value, len(columns))}
 	for _, p := range row.Parents {
 		if p.UUID.IsZero() {

@@ -35,9 +35,10 @@ type realized struct {
 	uuid  ovsdb.UUID
 	cols  []ovsdb.Value // in the order of the table's monitored columns
 
+	// parents are those of the epoch in which this process placed the row; 0: it never has. A row that was loaded from the database
+	// does not tell who holds it, and neither does one that another process may have moved.
 	parents []Parent
-	// placed says that parents are known: a row that was loaded from the database does not tell who holds it.
-	placed bool
+	epoch   uint64
 }
 
 // indexItem is an entry under one key of a domain index ("i/...") or of the index of references ("r/...").
@@ -62,6 +63,7 @@ func referenceKey(resource, name string) string {
 // The trees are persistent B-trees: a clone shares all nodes and copies those that it changes.
 type state struct {
 	rev       uint64
+	epoch     uint64 // begins anew, from 1 on, when another process has written
 	token     string // as stored: see carrier.go
 	compacted uint64
 
@@ -78,6 +80,7 @@ const treeDegree = 32
 
 func newState() *state {
 	return &state{
+		epoch:   1,
 		objects: btree.New(treeDegree, func(a, b *entry) bool { return a.key < b.key }),
 		tombs:   btree.New(treeDegree, func(a, b *entry) bool { return a.rev < b.rev }),
 		index:   btree.New(treeDegree, func(a, b indexItem) bool { return a.key < b.key }),

@@ -306,3 +306,27 @@ func TestARefusalRestsOnNoOldState(t *testing.T) {
 		asks.Do(func() { close(open) })
 	}
 }
+
+// A row that another process has hung elsewhere is taken from where it hangs now.
+func TestARowThatAnotherProcessMoved(t *testing.T) {
+	t.Parallel()
+	nb := ovntest.NB(t).NBAddress()
+	one, other := openToys(t, nb), openToys(t, nb)
+	ctx := t.Context()
+	for _, name := range []string{"a", "b"} {
+		must(one.createBox(ctx, box(name, "red")))(t)
+	}
+	must(one.createItem(ctx, item("i", "a")))(t)
+	must(other.updateItem(ctx, "i", func(i *Item) { i.Spec.Box = "b" }))(t)
+	must(one.deleteItem(ctx, "i"))(t)
+
+	must(one.createItem(ctx, item("i", "a")))(t)
+	must(other.updateItem(ctx, "i", func(i *Item) { i.Spec.Box = "b" }))(t)
+	must(one.updateItem(ctx, "i", func(i *Item) { i.Spec.Box = "a" }))(t)
+	if _, ports := rowsOf(t, nb, "a"); ports == "" {
+		t.Error("the port is not in the switch of its box")
+	}
+	if _, ports := rowsOf(t, nb, "b"); ports != "" {
+		t.Error("the port is in the switch where it was, too")
+	}
+}
