@@ -24,7 +24,7 @@ func main() {
 	flag.StringVar(&o.clusterPrograms, "cluster-programs", "", "folder of etcd and kube-apiserver")
 	flag.StringVar(&o.northboundPrograms, "programs", "bin", "folder of northbound-apiserver")
 	flag.IntVar(&o.rounds, "rounds", 5, "measurements of each case")
-	flag.StringVar(&o.only, "only", "", "crd: the comparison; subnets: many Subnets in one Vpc; scale: 50,000 IPs; default: all")
+	flag.StringVar(&o.only, "only", "", "crd: the comparison; subnets: many Subnets in one Vpc; nat: translations of external addresses; scale: 50,000 IPs; default: all")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, o)
@@ -47,7 +47,7 @@ func run(ctx context.Context, o options) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, options, string) error
-	}{{"crd", runCompare}, {"subnets", runSubnets}, {"scale", runScale}} {
+	}{{"crd", runCompare}, {"subnets", runSubnets}, {"nat", runNat}, {"scale", runScale}} {
 		if o.only != "" && o.only != part.name {
 			continue
 		}
@@ -86,6 +86,22 @@ func runSubnets(ctx context.Context, o options, dir string) error {
 	}
 	defer n.stop()
 	return manySubnets(ctx, os.Stdout, n)
+}
+
+// runNat measures beside ovn-northd, and what everything but ovn-northd costs.
+func runNat(ctx context.Context, o options, dir string) error {
+	for i, northd := range []bool{true, false} {
+		n, err := newNorthbound(ctx, o.northboundPrograms, filepath.Join(dir, fmt.Sprint(i)), 7443, northd)
+		if err != nil {
+			return err
+		}
+		err = manyTranslations(ctx, os.Stdout, n)
+		n.stop()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func runScale(ctx context.Context, o options, dir string) error {
