@@ -11,6 +11,9 @@
 //	                                     ▼
 //	                                  the answer; annotations of the pod afterwards
 //
+// Step 2 has usually been made before: the server asks for a pod's interfaces as soon as the pod is bound to the node, while the
+// runtime makes the sandbox, and the request of the addition finds them there.
+//
 // What fails is undone in reverse; the addresses stay with the pod for its next attempt. Every operation may be repeated, and may
 // be killed at any point: the only state is the external_ids of the interfaces in the Open_vSwitch database, and each operation
 // begins with what it finds. An interface is identified by its sandbox and its name inside; a port is made for one of them and

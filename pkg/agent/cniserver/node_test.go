@@ -354,6 +354,9 @@ func address(r *types100.Result) string { return r.IPs[0].Address.IP.String() }
 type memoryPods struct {
 	mu   sync.Mutex
 	pods map[string]*Pod
+	// early lets the server know of pods that come.
+	early bool
+	come  func(*Pod)
 }
 
 var _ Pods = (*memoryPods)(nil)
@@ -362,6 +365,15 @@ func (m *memoryPods) put(p *Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pods[p.Namespace+"/"+p.Name] = p
+	if m.early && m.come != nil {
+		m.come(p)
+	}
+}
+
+func (m *memoryPods) Follow(_ context.Context, f func(*Pod)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.come = f
 }
 
 func (m *memoryPods) remove(p *Pod) {

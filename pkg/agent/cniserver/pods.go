@@ -35,6 +35,9 @@ type Pod struct {
 type Pods interface {
 	// Pod returns the pod of a name and UID; of a name alone when the UID is empty. A pod of another UID is ErrNoPod.
 	Pod(ctx context.Context, namespace, name, uid string) (*Pod, error)
+	// Follow calls f for each pod that comes to the node and will need interfaces, until the context is done. It does not wait
+	// for that, and f must not block.
+	Follow(ctx context.Context, f func(*Pod))
 	// Annotate sets annotations of a pod; ErrNoPod when it is gone, or another has its name.
 	Annotate(ctx context.Context, pod *Pod, annotations map[string]string) error
 }
@@ -46,6 +49,7 @@ const annotationConfigHash = "kubernetes.io/config.hash"
 type clusterPods struct {
 	client     kubernetes.Interface
 	pods       corelisters.PodLister
+	events     cache.SharedIndexInformer // of the pods
 	namespaces corelisters.NamespaceLister
 }
 
@@ -55,7 +59,7 @@ func NewPods(ctx context.Context, client kubernetes.Interface, node string) Pods
 		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", node).String()
 	}), informers.WithTransform(withoutWeight))
 	all := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(withoutWeight))
-	p := &clusterPods{client, own.Core().V1().Pods().Lister(), all.Core().V1().Namespaces().Lister()}
+	p := &clusterPods{client, own.Core().V1().Pods().Lister(), own.Core().V1().Pods().Informer(), all.Core().V1().Namespaces().Lister()}
 	own.Start(ctx.Done())
 	all.Start(ctx.Done())
 	return p
@@ -65,7 +69,7 @@ func NewPods(ctx context.Context, client kubernetes.Interface, node string) Pods
 func withoutWeight(obj any) (any, error) {
 	if pod, ok := obj.(*corev1.Pod); ok {
 		pod.ManagedFields = nil
-		pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
+		pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName, HostNetwork: pod.Spec.HostNetwork}
 	}
 	return obj, nil
 }
@@ -85,20 +89,41 @@ func (p *clusterPods) Pod(ctx context.Context, namespace, name, uid string) (*Po
 	case !is(found, uid):
 		return nil, fmt.Errorf("pod %s/%s with UID %s, there is one with UID %s: %w", namespace, name, uid, found.UID, ErrNoPod)
 	}
-	pod := &Pod{Pod: podnet.Pod{ObjectMeta: found.ObjectMeta}, Over: found.DeletionTimestamp != nil ||
-		found.Status.Phase == corev1.PodSucceeded || found.Status.Phase == corev1.PodFailed}
-	ns, err := p.namespaces.Get(namespace)
+	return p.complete(ctx, found)
+}
+
+// complete adds what decides about a pod's interfaces and is not in the pod.
+func (p *clusterPods) complete(ctx context.Context, found *corev1.Pod) (*Pod, error) {
+	pod := &Pod{Pod: podnet.Pod{ObjectMeta: found.ObjectMeta}, Over: over(found)}
+	ns, err := p.namespaces.Get(found.Namespace)
 	if err != nil {
-		ns, err = p.client.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		ns, err = p.client.CoreV1().Namespaces().Get(ctx, found.Namespace, metav1.GetOptions{})
 	}
 	switch {
 	case err == nil:
 		pod.NamespaceAnnotations = ns.Annotations
 	case !apierrors.IsNotFound(err):
-		return nil, fmt.Errorf("namespace %s: %w", namespace, err)
+		return nil, fmt.Errorf("namespace %s: %w", found.Namespace, err)
 	}
 	pod.StartOrdinal, err = p.startOrdinal(ctx, pod)
 	return pod, err
+}
+
+func over(pod *corev1.Pod) bool {
+	return pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+}
+
+func (p *clusterPods) Follow(ctx context.Context, f func(*Pod)) {
+	registration, err := p.events.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: func(obj any) {
+		pod, ok := obj.(*corev1.Pod)
+		if ok && !over(pod) && !pod.Spec.HostNetwork && pod.Status.PodIP == "" && pod.Annotations[v1.AnnotationAllocated] == "" {
+			f(&Pod{Pod: podnet.Pod{ObjectMeta: pod.ObjectMeta}})
+		}
+	}})
+	if err != nil {
+		return // the informer has ended, and so has everything
+	}
+	context.AfterFunc(ctx, func() { _ = p.events.RemoveEventHandler(registration) })
 }
 
 // is reports whether a pod is the one that the runtime names by a UID.

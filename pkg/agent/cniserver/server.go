@@ -73,7 +73,7 @@ type Server struct {
 	objects objects
 	synced  []cache.InformerSynced
 	keys    keyedMutex
-	work    sync.WaitGroup // annotations on their way
+	work    sync.WaitGroup // annotations and early allocations on their way
 	life    context.Context
 	// passed is called when an operation has passed a stage; tests kill the process there.
 	passed func(stage string)
@@ -121,6 +121,11 @@ func (s *Server) Run(ctx context.Context) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.announce(life) })
 	background.Go(func() { s.sweep(life) })
+	background.Go(func() {
+		if cache.WaitForCacheSync(life.Done(), s.synced...) {
+			s.allocateEarly(life)
+		}
+	})
 	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: nil}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()

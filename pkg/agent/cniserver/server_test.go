@@ -301,6 +301,33 @@ func TestParallelAdditionsGetDifferentAddresses(t *testing.T) {
 	n.nothingLeft()
 }
 
+func TestAPodHasItsAddressBeforeTheAdditionBegins(t *testing.T) {
+	n := started(t)
+	n.pods.early = true
+	n.until("the server follows the pods", func() bool {
+		n.pods.mu.Lock()
+		defer n.pods.mu.Unlock()
+		return n.pods.come != nil
+	})
+	a := n.pod("a")
+	n.until("a has its address", func() bool { return len(n.ips()) == 1 })
+	before := n.ips()[0]
+	if got, want := address(a.add()), strings.Fields(before)[1]; got != want {
+		t.Errorf("got address %s, want %s", got, want)
+	}
+	a.ping("10.16.0.1")
+	a.end()
+	n.nothingLeft()
+
+	// A pod that is gone before anything could be made for it has nothing.
+	b := n.pod("b")
+	n.pods.remove(b.object)
+	n.stop() // which waits for what is under way
+	if ips := n.ips(); len(ips) > 0 {
+		t.Errorf("left IPs: %v", ips)
+	}
+}
+
 func TestAnnotationsAreHonouredAndWritten(t *testing.T) {
 	n := started(t)
 	dual := &v1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "dual"}, Spec: v1.SubnetSpec{Vpc: "ovn-cluster", Protocol: "Dual", CIDRBlock: "10.30.0.0/24,fd30::/64"}}
