@@ -118,6 +118,9 @@ func outline(text string) string {
 	var entries [][]string // an entry is a line and all lines below it that are indented further
 	depth := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 	for _, line := range lines {
+		if strings.HasPrefix(strings.TrimSpace(line), "ipv6-lla:") {
+			continue // shown by OVN 25.03 and newer
+		}
 		if members, found := strings.CutPrefix(strings.TrimSpace(line), "gateway chassis: ["); found {
 			names := strings.Fields(strings.TrimSuffix(members, "]"))
 			slices.Sort(names)
