@@ -1,0 +1,99 @@
+//go:build aggregated
+
+package aggregated
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/dynamic"
+)
+
+// podAdmission is the manifest with the address of the server here and the authority of its certificate, as the APIService has it.
+func podAdmission(t *testing.T) string {
+	t.Helper()
+	manifest, err := os.ReadFile("../../artifacts/aggregated/pod-admission.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := dynamic.NewForConfig(cluster.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := client.Resource(schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"}).
+		Get(t.Context(), "v1.kubeovn.io", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, _, err := unstructured.NestedString(service.Object, "spec", "caBundle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, document := range bytes.Split(manifest, []byte("\n---\n")) {
+		var object map[string]any
+		if err := yaml.Unmarshal(document, &object); err != nil {
+			t.Fatal(err)
+		}
+		if object["kind"] == "ValidatingWebhookConfiguration" {
+			webhook := object["webhooks"].([]any)[0].(map[string]any)
+			config := webhook["clientConfig"].(map[string]any)
+			config["caBundle"] = ca
+			target := config["service"].(map[string]any)
+			target["name"], target["namespace"], target["port"] = server.Name, server.Name, server.Port
+			webhook["failurePolicy"] = "Fail" // what does not work shall be seen
+		}
+		text, err := json.Marshal(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, string(text))
+	}
+	return strings.Join(out, "\n---\n")
+}
+
+func TestAPodThatAsksForATakenAddressIsRefusedWhenItIsApplied(t *testing.T) {
+	const network = `
+{apiVersion: kubeovn.io/v1, kind: Chassis, metadata: {name: admission-node}, spec: {chassisID: admission-node, encapIPs: [192.0.2.9], nodeIPs: [192.0.2.9]}}
+---
+{apiVersion: kubeovn.io/v1, kind: IP, metadata: {name: node-admission-node}, spec: {subnet: join, nodeName: admission-node}}
+---
+{apiVersion: kubeovn.io/v1, kind: IP, metadata: {name: holder.default}, spec: {podName: holder, namespace: default, subnet: ovn-default, nodeName: admission-node, ipAddress: 10.16.77.7}}
+`
+	t.Cleanup(func() { remove(t, network) })
+	must(t, network, "apply", "-f", "-")
+	contains(t, "the node's port", must(t, "", "get", "ip", "node-admission-node"), "100.64.", "admission-node", "join")
+	contains(t, "the node", must(t, "", "get", "chassis", "admission-node", "-o", "wide"), "192.0.2.9")
+
+	webhook := podAdmission(t)
+	t.Cleanup(func() { remove(t, webhook) })
+	must(t, webhook, "apply", "-f", "-")
+	pod := func(name, address string) string {
+		return `{apiVersion: v1, kind: Pod, metadata: {name: ` + name + `, namespace: default, annotations: {ovn.kubernetes.io/ip_address: ` + address + `}},
+spec: {automountServiceAccountToken: false, containers: [{name: c, image: none}]}}`
+	}
+	// The kube-apiserver learns of the webhook a moment later, and of the right to ask.
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		_, out, err := kubectl(t, pod("a", "10.16.77.7"), "create", "--dry-run=server", "-f", "-")
+		if err != nil && strings.Contains(out, "10.16.77.7 is in use by IP holder.default") {
+			contains(t, "the refusal", out, `The Pod "a" is invalid`, "ovn.kubernetes.io/ip_address")
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the pod was not refused: %v\n%s", err, out)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	for _, right := range []string{pod("a", "10.16.77.8"), pod("holder", "10.16.77.7")} {
+		must(t, right, "create", "--dry-run=server", "-f", "-")
+	}
+}
