@@ -2,7 +2,9 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -16,6 +18,8 @@ import (
 const (
 	firstRetry = 10 * time.Millisecond
 	lastRetry  = 30 * time.Second
+	// awayRetry is how long it waits when an API server is away: what failed is nothing that waiting longer would mend.
+	awayRetry = time.Second
 )
 
 // loop brings the things that its queue names into their desired state. A name is in the queue once, however often it is
@@ -75,12 +79,24 @@ func (l *loop) next(ctx context.Context) bool {
 		klog.FromContext(ctx).V(4).Info("Again", "key", key, "reason", err)
 	case ctx.Err() != nil:
 		return false
+	case away(err):
+		syncErrors.WithLabelValues(l.name).Inc()
+		klog.FromContext(ctx).V(1).Info("An API server is away; will try again", "key", key, "reason", err)
+		l.queue.AddAfter(key, awayRetry)
+		return true
 	default:
 		syncErrors.WithLabelValues(l.name).Inc()
 		klog.FromContext(ctx).Error(err, "Cannot bring about the desired state; will try again", "key", key, "failures", l.queue.NumRequeues(key)+1)
 	}
 	l.queue.AddRateLimited(key)
 	return true
+}
+
+// away reports whether a request failed for want of a server that could answer it.
+func away(err error) bool {
+	var unreachable net.Error
+	return apierrors.IsServiceUnavailable(err) || apierrors.IsServerTimeout(err) || apierrors.IsTimeout(err) || apierrors.IsTooManyRequests(err) ||
+		errors.As(err, &unreachable)
 }
 
 // watch calls changed for every object that comes, goes or changes: with (nil, obj), (obj, nil) and (old, obj).

@@ -3,9 +3,14 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"net/url"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 func TestALoopTriesAgainLaterAndLater(t *testing.T) {
@@ -35,6 +40,36 @@ func TestALoopTriesAgainLaterAndLater(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestALoopDoesNotWaitLongForAServerThatIsAway(t *testing.T) {
+	for name, err := range map[string]error{
+		"a server without its database": fmt.Errorf("write: %w", apierrors.NewServiceUnavailable("the database is away")),
+		"no server":                     &url.Error{Op: "Put", URL: "https://192.0.2.1", Err: &net.OpError{Op: "dial", Err: errors.New("refused")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				back, served := time.Now().Add(10*time.Minute), time.Time{}
+				l := newLoop("away", func(context.Context, string) error {
+					if time.Now().Before(back) {
+						return err
+					}
+					served = time.Now()
+					return nil
+				})
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { defer close(done); l.run(ctx, 2) }()
+				l.add("a")
+				time.Sleep(time.Hour)
+				cancel()
+				<-done
+				if late := served.Sub(back); late < 0 || late > awayRetry {
+					t.Errorf("served %v after the server came back", late)
+				}
+			})
+		})
+	}
 }
 
 func TestALoopSyncsANameOnceAtATimeAndNotOnceAnAddition(t *testing.T) {

@@ -4,6 +4,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -98,4 +99,38 @@ func TestAServiceThatDoesNotChangeCostsNoWrites(t *testing.T) {
 	if again.ResourceVersion != rule.ResourceVersion {
 		t.Errorf("the rule was written without need")
 	}
+}
+
+func TestWhatHappensWhileTheDatabaseIsAwayIsDoneWhenItIsBack(t *testing.T) {
+	ns := newNamespace(t)
+	_, subnet := newVpc(t, "10.0.11.0/24", ns)
+	pod := newPod(t, ns, "goes", nil, nil)
+	plug(t, pod, subnet, "")
+	if err := cluster.nb.KillNB(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() { // the other tests need it, whatever happened here
+			_ = cluster.nb.RestartNB(context.Background())
+		}
+	})
+	remove(t, pod)
+	service := newService(t, ns, "web", nil)
+	// The controller has met the outage when it has failed.
+	eventually(t, func(ctx context.Context) error {
+		metrics, err := get(ctx, "http://127.0.0.1:10660/metrics")
+		for _, loop := range []string{"addresses", "services"} {
+			if !strings.Contains(metrics, `northbound_controller_sync_errors_total{loop="`+loop+`"}`) {
+				err = errors.Join(err, fmt.Errorf("the loop %s has not failed", loop))
+			}
+		}
+		return err
+	})
+	if err := cluster.nb.RestartNB(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	eventually(t, released("goes."+ns))
+	balanced(t, "slr-svc."+ns+".web-tcp", service.Spec.ClusterIP+":80=")
+	t.Logf("all was done within %v", time.Since(start).Round(time.Millisecond))
 }
