@@ -42,3 +42,34 @@ spec: {vlan: vlan0, cidrBlock: 10.101.0.0/24, gateway: 10.101.0.254}
 	s.Expect(plain, "ping "+a.V4()+" from 10.100.0.253", "silence")
 	s.Expect(a, "ping 10.100.0.253", "silence")
 }
+
+func TestInterconnectedUnderlaysReachTheOverlayAndThePhysicalNetwork(t *testing.T) {
+	s := bed.Begin(t)
+	s.Apply(`
+kind: ProviderNetwork
+metadata: {name: external204}
+spec: {defaultInterface: rack}
+---
+kind: Vlan
+metadata: {name: vlan100}
+spec: {id: 100, provider: external204}
+---
+kind: Vpc
+metadata: {name: v1}
+---
+kind: Subnet
+metadata: {name: overlay}
+spec: {vpc: v1, cidrBlock: 10.0.1.0/24}
+---
+kind: Subnet
+metadata: {name: underlay}
+spec: {vpc: v1, vlan: vlan100, cidrBlock: 10.100.0.0/24, gateway: 10.100.0.254, u2oInterconnection: true}
+`)
+	router := s.Outside("router", 100, "10.100.0.254/24", "198.51.100.1/32")
+	over, under := s.Pod(s.Hosts[0], "over.ns1", "overlay"), s.Pod(s.Hosts[1], "under.ns1", "underlay")
+	s.Reach(over, under.V4(), "under sees "+over.V4())
+	s.Reach(under, over.V4(), "over sees "+under.V4())
+	s.Reach(under, "10.100.0.254", "router sees "+under.V4())
+	s.Reach(under, "198.51.100.1", "router sees "+under.V4())
+	s.Reach(router, under.V4(), "under sees 10.100.0.254")
+}

@@ -83,7 +83,7 @@ func (b *Bed) start(ctx context.Context, dir string) error {
 func (b *Bed) announce(ctx context.Context, h *Host) error {
 	_, err := b.API.Chassis().Create(ctx, &v1.Chassis{
 		ObjectMeta: metav1.ObjectMeta{Name: h.Name},
-		Spec:       v1.ChassisSpec{ChassisID: h.Name, EncapIPs: []string{h.EncapIP.String()}, ExternalGateway: true},
+		Spec:       v1.ChassisSpec{ChassisID: h.Name, EncapIPs: []string{h.EncapIP.String()}, NodeIPs: []string{h.EncapIP.String()}, ExternalGateway: true},
 	}, metav1.CreateOptions{})
 	return err
 }

@@ -122,7 +122,11 @@ func (p *Pod) configure(s *Scenario) error {
 	if err != nil {
 		return err
 	}
-	gateways, err := ipam.ParseAddrs(subnet.Spec.Gateway)
+	router := subnet.Spec.Gateway
+	if subnet.Status.U2OInterconnectionIP != "" {
+		router = subnet.Status.U2OInterconnectionIP // it knows which packets are for the physical gateway
+	}
+	gateways, err := ipam.ParseAddrs(router)
 	if err != nil {
 		return err
 	}
