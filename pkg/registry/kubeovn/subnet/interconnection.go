@@ -104,7 +104,7 @@ func allocateInterconnection(v storage.View, s *v1.Subnet, in ipam.Prefixes, wan
 // interconnectionPolicies send packets from the underlay that the router gets to the overlay Subnets of the Vpc, and all others to
 // the physical gateway. With overlayOnlyRouting nodes send it none of the others.
 func interconnectionPolicies(v storage.View, s *v1.Subnet, net network) []storage.Row {
-	if !isInterconnected(s) || s.Spec.U2OFeatures != nil && s.Spec.U2OFeatures.OverlayOnlyRouting {
+	if !routesForPhysical(s) {
 		return nil
 	}
 	var rows []storage.Row
@@ -123,6 +123,51 @@ func interconnectionPolicies(v storage.View, s *v1.Subnet, net network) []storag
 		rows = append(rows,
 			interconnectionPolicy(v, s, "u2o/overlay/"+f, overlayPriority, fmt.Sprintf("%s.src == %s && %s.dst == {%s}", f, p, f, strings.Join(inside, ", ")), "allow", ovsdb.Empty),
 			interconnectionPolicy(v, s, "u2o/physical/"+f, physicalPriority, fmt.Sprintf("%s.src == %s", f, p), "reroute", ovsdb.Strings(gateway.String())))
+	}
+	return rows
+}
+
+// routesForPhysical reports whether the router of an interconnected underlay gets also packets that are not for overlays.
+func routesForPhysical(s *v1.Subnet) bool {
+	return isInterconnected(s) && (s.Spec.U2OFeatures == nil || !s.Spec.U2OFeatures.OverlayOnlyRouting)
+}
+
+// routeTable is the router's table for packets from a Subnet; empty, the main one. An underlay whose packets for the physical gateway
+// the router gets has its own: OVN drops a packet for which there is no route before it looks at policies, and the Vpc need not
+// have a default route. The default Vpc has one in all tables. Users' tables have no slash in their names.
+func (k kind) routeTable(s *v1.Subnet) string {
+	if s.Spec.RouteTable == "" && routesForPhysical(s) && s.Spec.Vpc != k.cfg.DefaultVpc {
+		return "u2o/" + s.Name
+	}
+	return s.Spec.RouteTable
+}
+
+// physicalRoutes are the default routes in an underlay's own table.
+func (k kind) physicalRoutes(v storage.View, s *v1.Subnet, net network) []storage.Row {
+	table := k.routeTable(s)
+	if table == s.Spec.RouteTable {
+		return nil
+	}
+	var rows []storage.Row
+	for _, gateway := range net.gateway.All() {
+		all := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if gateway.Is6() {
+			all = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
+		rows = append(rows, storage.Row{
+			Table: nb.StaticRoute,
+			Key:   "u2o/default/" + family(all),
+			Columns: ovsdb.Row{
+				"ip_prefix":    ovsdb.String(all.String()),
+				"nexthop":      ovsdb.String(gateway.String()),
+				"policy":       ovsdb.String("dst-ip"),
+				"route_table":  ovsdb.String(table),
+				"bfd":          ovsdb.Empty,
+				"options":      ovsdb.Map(nil),
+				"external_ids": nb.ExternalIDs(nil),
+			},
+			Parents: nb.InRouter(v, s.Spec.Vpc, "static_routes"),
+		})
 	}
 	return rows
 }

@@ -53,6 +53,7 @@ func (k kind) rows(v storage.View, s *v1.Subnet) ([]storage.Row, error) {
 		rows = append(rows, localnetPort(v, s, vlan))
 	}
 	rows = append(rows, interconnectionPolicies(v, s, net)...)
+	rows = append(rows, k.physicalRoutes(v, s, net)...)
 	rows = append(rows, k.egressPolicies(v, s, net)...)
 	options, err := k.dhcpOptions(s, net)
 	if err != nil {
@@ -139,8 +140,8 @@ func (k kind) routerPort(v storage.View, s *v1.Subnet, net network) (storage.Row
 		networks = append(networks, fmt.Sprintf("%s/%d", a, net.prefixes.Of(a).Bits()))
 	}
 	options := map[string]string{}
-	if s.Spec.RouteTable != "" {
-		options["route_table"] = s.Spec.RouteTable
+	if table := k.routeTable(s); table != "" {
+		options["route_table"] = table
 	}
 	advertisements, err := k.advertisements(s, net)
 	if err != nil {

@@ -79,6 +79,8 @@ func TestAnInterconnectedUnderlayHasAnAddressOfTheRouter(t *testing.T) {
 		`networks: "10.5.0.2/24"`, `name: "localnet.phys"`, `name: "phys-v"`,
 		"Logical_Router_Policy u2o/overlay/ip4\n  action: \"allow\"\n  match: \"ip4.src == 10.5.0.0/24 && ip4.dst == {10.0.1.0/24, 10.0.2.0/24, 10.5.0.0/24}\"\n  priority: 31000\n",
 		"Logical_Router_Policy u2o/physical/ip4\n  action: \"reroute\"\n  match: \"ip4.src == 10.5.0.0/24\"\n  nexthops: \"10.5.0.254\"\n  priority: 29400\n",
+		// What no route is for is dropped before policies are looked at.
+		`route_table: "u2o/phys"`, `nexthop: "10.5.0.254"`, `ip_prefix: "0.0.0.0/0"`, `["route_table","u2o/phys"]`,
 	} {
 		if !strings.Contains(got, line) {
 			t.Errorf("missing %s\nin\n%s", line, got)
@@ -91,7 +93,7 @@ func TestAnInterconnectedUnderlayHasAnAddressOfTheRouter(t *testing.T) {
 	if err := change(func(s *spec) { s.U2OFeatures = &v1.U2OFeatures{OverlayOnlyRouting: true} }); err != nil {
 		t.Fatal(err)
 	}
-	if slices.ContainsFunc(w.Rows("subnets", "phys"), func(r storage.Row) bool { return r.Table == nb.RouterPolicy }) {
+	if slices.ContainsFunc(w.Rows("subnets", "phys"), func(r storage.Row) bool { return r.Table == nb.RouterPolicy || r.Table == nb.StaticRoute }) {
 		t.Error("packets that are not for overlays are sent through the router")
 	}
 	if err := change(func(s *spec) { s.U2OInterconnection = false }); err != nil {
