@@ -366,7 +366,7 @@ func TestHealthIsProven(t *testing.T) {
 
 func TestNodesAndPodsReachEachOtherAndTheWorld(t *testing.T) {
 	n := newNode(t)
-	n.start()
+	a, _ := n.start()
 	subnet := &v1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "plain"}, Spec: v1.SubnetSpec{CIDRBlock: "10.55.0.0/24"}}
 	if _, err := n.api.Subnets().Create(t.Context(), subnet, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -382,6 +382,9 @@ func TestNodesAndPodsReachEachOtherAndTheWorld(t *testing.T) {
 	n.want(pod, "192.0.2.9", "192.0.2.1")   // natOutgoing is the default Subnet's default
 	n.want(plain, "192.0.2.9", plainIP)     // and not that of others
 	n.want(n.outside, plainIP, "192.0.2.9") // which are reached from outside
+	if _, body := get(a, "/metrics"); !strings.Contains(body, `northbound_agent_translated_connections_total{subnet="ovn-default"} 1`) {
+		t.Errorf("/metrics has not counted the one connection:\n%s", body)
+	}
 }
 
 func TestTrafficBetweenNodes(t *testing.T) {

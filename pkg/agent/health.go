@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
 )
@@ -34,7 +36,9 @@ func (a *Agent) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/livez", answer(a.liveChecks()))
 	mux.HandleFunc("/healthz", answer(a.healthChecks()))
-	mux.Handle("/metrics", legacyregistry.Handler())
+	own := metrics.NewKubeRegistry() // The node's; those of the process are in the other.
+	own.CustomMustRegister(&translatedCollector{host: a.host})
+	mux.Handle("/metrics", metrics.HandlerFor(prometheus.Gatherers{legacyregistry.DefaultGatherer, own}, metrics.HandlerOpts{}))
 	return mux
 }
 

@@ -6,6 +6,9 @@ import (
 
 	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/legacyregistry"
+
+	"github.com/northbound-ovn/northbound/pkg/agent/host"
+	"github.com/northbound-ovn/northbound/pkg/agent/nat"
 )
 
 const subsystem = "northbound_agent"
@@ -28,8 +31,36 @@ var (
 		StabilityLevel: metrics.ALPHA,
 	})
 
+	translatedDesc = metrics.NewDesc(subsystem+"_translated_connections_total",
+		"Connections that left the cluster through this node with a translated source, by Subnet, since the rules last changed.",
+		[]string{"subnet"}, nil, metrics.ALPHA, "")
+
 	registerOnce sync.Once
 )
+
+// translatedCollector reads the packet filter's counters when it is asked.
+type translatedCollector struct {
+	metrics.BaseStableCollector
+	host *host.Host
+}
+
+// DescribeWithStability implements metrics.StableCollector.
+func (*translatedCollector) DescribeWithStability(ch chan<- *metrics.Desc) { ch <- translatedDesc }
+
+// CollectWithStability implements metrics.StableCollector. What cannot be read is left out.
+func (c *translatedCollector) CollectWithStability(ch chan<- metrics.Metric) {
+	conn, err := c.host.Nftables()
+	if err != nil {
+		return
+	}
+	counted, err := nat.Translated(conn)
+	if err != nil {
+		return
+	}
+	for subnet, n := range counted {
+		ch <- metrics.NewLazyConstMetric(translatedDesc, metrics.CounterValue, float64(n.Connections), subnet)
+	}
+}
 
 func registerMetrics() {
 	registerOnce.Do(func() { legacyregistry.MustRegister(syncDuration, asItShouldBe, controllerConnected) })

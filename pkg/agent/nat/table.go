@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -71,11 +72,16 @@ type Rule struct {
 	Forward bool
 }
 
-// ChainOf is the name of the chain of a Subnet. Its last rule counts the packets that are translated.
+// ChainOf is the name of the chain of a Subnet. Its rules count the connections, whose first packets are all that they see.
 func ChainOf(subnet string) string { return "subnet-" + subnet }
+
+// numbering guards the library's numbers of sets, which are one counter of the process.
+var numbering sync.Mutex
 
 // Apply makes the table what the configuration says, in one transaction.
 func Apply(c *nftables.Conn, config Config) error {
+	numbering.Lock()
+	defer numbering.Unlock()
 	b := &builder{conn: c, table: &nftables.Table{Name: Name, Family: nftables.TableFamilyINet}}
 	c.AddTable(b.table) // Deleting what does not exist is an error.
 	c.DelTable(b.table)
@@ -358,6 +364,51 @@ func markAnswer() []expr.Any {
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(^Mark), Xor: binaryutil.NativeEndian.PutUint32(Mark)},
 		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
 	}
+}
+
+// Counters are the connections and their first packets' bytes.
+type Counters struct{ Connections, Bytes uint64 }
+
+// Translated are, for each Subnet, the connections whose sources were translated since the table was last replaced.
+func Translated(c *nftables.Conn) (map[string]Counters, error) {
+	chains, err := c.ListChainsOfTableFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]Counters{}
+	for _, chain := range chains {
+		subnet, ours := strings.CutPrefix(chain.Name, ChainOf(""))
+		if chain.Table.Name != Name || !ours {
+			continue
+		}
+		rules, err := c.GetRules(chain.Table, chain)
+		if err != nil {
+			return nil, err
+		}
+		total := out[subnet]
+		for _, r := range rules {
+			if n, ok := translates(r); ok {
+				total.Connections += n.Packets
+				total.Bytes += n.Bytes
+			}
+		}
+		out[subnet] = total
+	}
+	return out, nil
+}
+
+// translates returns what a rule has counted, if it translates.
+func translates(r *nftables.Rule) (*expr.Counter, bool) {
+	var counter *expr.Counter
+	for _, e := range r.Exprs {
+		switch e := e.(type) {
+		case *expr.Counter:
+			counter = e
+		case *expr.Masq, *expr.NAT:
+			return counter, counter != nil
+		}
+	}
+	return nil, false
 }
 
 // Fingerprint is a text that changes when somebody changes the table, and that does not change because packets are counted.

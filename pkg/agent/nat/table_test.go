@@ -85,6 +85,10 @@ func TestSourcesAreTranslatedOnTheWayOutOnly(t *testing.T) {
 	w.want(t, "10.18.0.5", "192.0.2.9:80", "10.18.0.5")  // a Subnet without natOutgoing
 	w.want(t, "10.16.0.5", "192.0.2.10:80", "10.16.0.5") // stays in the overlay
 	w.want(t, "10.16.0.5", "192.0.2.1:80", "10.16.0.5")  // ends at the node
+	counted, err := nat.Translated(w.conn)
+	if err != nil || len(counted) != 2 || counted["a"].Connections != 2 || counted["with.dots-and-dashes"].Connections != 1 {
+		t.Errorf("counted %v, %v", counted, err)
+	}
 
 	if err := nat.Remove(w.conn); err != nil {
 		t.Fatal(err)
