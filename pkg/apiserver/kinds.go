@@ -216,33 +216,6 @@ func define[P interface {
 	return k
 }
 
-// registerFieldLabels tells the scheme by which fields each kind can be selected; the server refuses all others with 400.
-func registerFieldLabels(s *runtime.Scheme) error {
-	for _, k := range kinds {
-		empty := k.new()
-		gvks, _, err := s.ObjectKinds(empty)
-		if err != nil {
-			return err
-		}
-		known := k.selectable(empty)
-		convert := func(label, value string) (string, string, error) {
-			if _, ok := known[label]; ok || label == metav1.ObjectNameField {
-				return label, value, nil
-			}
-			return "", "", fmt.Errorf("field label %q is not supported for %s", label, k.resource)
-		}
-		for _, gvk := range gvks {
-			if gvk.Version == runtime.APIVersionInternal {
-				continue
-			}
-			if err := s.AddFieldLabelConversionFunc(gvk, convert); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // resourceOfKind is the plural name of a kind.
 func resourceOfKind(name string) (string, bool) {
 	for _, k := range kinds {

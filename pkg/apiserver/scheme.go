@@ -27,7 +27,6 @@ func newScheme() *runtime.Scheme {
 	metav1.AddToGroupVersion(s, unversioned)
 	s.AddUnversionedTypes(unversioned,
 		&metav1.Status{}, &metav1.APIVersions{}, &metav1.APIGroupList{}, &metav1.APIGroup{}, &metav1.APIResourceList{})
-	utilruntime.Must(registerFieldLabels(s))
 	return s
 }
 

@@ -24,6 +24,9 @@ type SelectableField struct {
 func SelectableFields(kind string) []SelectableField { return selectableFields[kind] }
 
 var selectableFields = map[string][]SelectableField{
+	"Vpc":             nil,
+	"ProviderNetwork": nil,
+	"Chassis":         nil,
 	"Subnet": {
 		field("spec.vpc", func(o *Subnet) string { return o.Spec.Vpc }),
 		field("spec.vlan", func(o *Subnet) string { return o.Spec.Vlan }),
