@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/google/btree"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/third_party/forked/golang/btree"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
@@ -19,7 +19,7 @@ import (
 type tree struct {
 	storage.View
 	subnet *v1.Subnet
-	index  *btree.BTreeG[entry]
+	index  *btree.BTree[entry]
 	hints  map[string]uint64
 	read   int // entries
 }
@@ -64,7 +64,7 @@ func (v *tree) release(g address.Grant) {
 func newTree(tb testing.TB, n int) (*tree, []address.Grant) {
 	v := &tree{
 		subnet: subnet("s", "vpc1", "10.0.0.0/16", "10.0.0.1", "10.0.0.1"),
-		index:  btree.NewG(32, func(a, b entry) bool { return a.key < b.key }),
+		index:  btree.New(32, func(a, b entry) bool { return a.key < b.key }),
 		hints:  map[string]uint64{},
 	}
 	grants := make([]address.Grant, n)
