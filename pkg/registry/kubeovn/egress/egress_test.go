@@ -20,8 +20,10 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ovneip"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ovnnat"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/providernetwork"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/subnet"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vip"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vlan"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vpc"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
@@ -34,7 +36,7 @@ func newWorld(t *testing.T, objects ...storage.Object) *kindtest.World {
 	cfg.DefaultSubnetCIDR.V6 = netip.MustParsePrefix("fd00:10:16::/64")
 	cfg.NodeSwitchCIDR.V6 = netip.MustParsePrefix("fd00:100:64::/64")
 	w := kindtest.New(t, vpc.NewResource(cfg), subnet.NewResource(cfg), chassis.NewResource(cfg), ip.NewResource(cfg), vip.NewResource(cfg),
-		ovneip.NewResource(cfg), ovnnat.NewFipResource(cfg))
+		ovneip.NewResource(cfg), ovnnat.NewFipResource(cfg), providernetwork.NewResource(cfg), vlan.NewResource(cfg))
 	w.MustCreate(kubeovn.DefaultObjects(cfg)...)
 	w.MustCreate(objects...)
 	return w
@@ -229,6 +231,29 @@ func TestEveryRouteTableHasADefaultRouteUnlessTheUserMadeOne(t *testing.T) {
 	}
 	v, _ := storage.Get[*v1.Vpc](w, "vpcs", "ovn-cluster")
 	want(t, "derived routes in the status", 2, len(v.Status.Routes))
+}
+
+// Its packets have to pass the router's external port, where they are translated.
+func TestWhatIsTranslatedDoesNotLeaveAtItsNode(t *testing.T) {
+	w := newWorld(t, node(1), port(1),
+		&v1.ProviderNetwork{ObjectMeta: metav1.ObjectMeta{Name: "physnet"}, Spec: v1.ProviderNetworkSpec{DefaultInterface: "eth1"}},
+		&v1.Vlan{ObjectMeta: metav1.ObjectMeta{Name: "untagged"}, Spec: v1.VlanSpec{Provider: "physnet"}},
+		&v1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "external"}, Spec: v1.SubnetSpec{CIDRBlock: "10.5.204.0/24", Gateway: "10.5.204.254", Vlan: "untagged"}})
+	must(t, kindtest.Change(w, "vpcs", "ovn-cluster", func(v *v1.Vpc) { v.Spec.EnableExternal = true }))
+	w.MustCreate(
+		&v1.IP{ObjectMeta: metav1.ObjectMeta{Name: "a.ns"}, Spec: v1.IPSpec{PodName: "a", Namespace: "ns", Subnet: "ovn-default", NodeName: "node-1", IPAddress: "10.16.0.9,fd00:10:16::9"}},
+		&v1.OvnEip{ObjectMeta: metav1.ObjectMeta{Name: "eip"}, Spec: v1.OvnEipSpec{ExternalSubnet: "external", Type: v1.OvnEipNat}},
+		&v1.OvnFip{ObjectMeta: metav1.ObjectMeta{Name: "fip"}, Spec: v1.OvnFipSpec{OvnEip: "eip", IPName: "a.ns"}})
+	if got := policies(w); !slices.Contains(got, "29500 ip4.src == 10.16.0.9 allow") {
+		t.Errorf("got policies %q", got)
+	}
+	want(t, "routes", []string{"policyDst//0.0.0.0/0/10.5.204.254", "policyDst//::/0/fd00:100:64::1"}, routes(w))
+	must(t, w.Delete("ovn-fips", "fip"))
+	for _, p := range policies(w) {
+		if strings.HasPrefix(p, "29500") {
+			t.Errorf("the rule is gone, its policy is not: %s", p)
+		}
+	}
 }
 
 func TestOtherVpcsHaveNothingOfIt(t *testing.T) {
