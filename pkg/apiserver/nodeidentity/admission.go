@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -53,7 +54,7 @@ func check(node string, r admission.Attributes) error {
 		if r.GetName() != node {
 			return errors.New("may write only the Chassis of its node")
 		}
-		return nil
+		return checkChassis(r.GetOldObject(), r.GetObject())
 	case "ips":
 		return checkIP(node, ipOf(r.GetOldObject()), ipOf(r.GetObject()), r.GetOperation())
 	case "podinterfaces":
@@ -67,6 +68,22 @@ func check(node string, r admission.Attributes) error {
 		}
 	}
 	return errors.New("may write Chassis, IPs and PodInterfaces of its node, and what its node says of ProviderNetworks")
+}
+
+// checkChassis: what makes a node a gateway for others is not for the node to say.
+func checkChassis(old, obj runtime.Object) error {
+	now, ok := obj.(*v1.Chassis)
+	if !ok {
+		return nil
+	}
+	before, ok := old.(*v1.Chassis)
+	if !ok {
+		before = &v1.Chassis{}
+	}
+	if now.Spec.ExternalGateway != before.Spec.ExternalGateway || !maps.Equal(now.Labels, before.Labels) {
+		return errors.New("may not say that it is a gateway (spec.externalGateway and labels of the Chassis)")
+	}
+	return nil
 }
 
 // checkIP: an IP is a node's when spec.nodeName says so. An agent may take one that is on no node for a pod of its own, and let one go.

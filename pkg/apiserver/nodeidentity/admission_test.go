@@ -32,6 +32,16 @@ func chassis(name string) *v1.Chassis {
 	return &v1.Chassis{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 
+func gateway(c *v1.Chassis) *v1.Chassis {
+	c.Spec.ExternalGateway = true
+	return c
+}
+
+func labelled(c *v1.Chassis) *v1.Chassis {
+	c.Labels = map[string]string{"gateway": "yes"}
+	return c
+}
+
 func providerNetwork(nodes ...string) *v1.ProviderNetwork {
 	n := &v1.ProviderNetwork{ObjectMeta: metav1.ObjectMeta{Name: "physnet"}}
 	for _, node := range nodes {
@@ -54,6 +64,10 @@ func TestAnAgentWritesWhatBelongsToItsNode(t *testing.T) {
 		{"another Chassis", admission.Create, "chassis", "", nil, chassis("n2"), "only the Chassis of its node"},
 		{"the status of another Chassis", admission.Update, "chassis", "status", chassis("n2"), chassis("n2"), "only the Chassis of its node"},
 		{"the end of another Chassis", admission.Delete, "chassis", "", chassis("n2"), nil, "only the Chassis of its node"},
+		{"its Chassis, as a gateway", admission.Create, "chassis", "", nil, gateway(chassis("n1")), "may not say that it is a gateway"},
+		{"its Chassis, to become a gateway", admission.Update, "chassis", "", chassis("n1"), gateway(chassis("n1")), "may not say that it is a gateway"},
+		{"its Chassis, which is a gateway", admission.Update, "chassis", "", gateway(chassis("n1")), gateway(chassis("n1")), ""},
+		{"its Chassis, with labels by which gateways are selected", admission.Update, "chassis", "", chassis("n1"), labelled(chassis("n1")), "may not say that it is a gateway"},
 		{"an IP on it", admission.Create, "ips", "", nil, ip("a.ns", "a", "n1"), ""},
 		{"its port", admission.Create, "ips", "", nil, ip("node-n1", "", "n1"), ""},
 		{"the port of another node as its own", admission.Create, "ips", "", nil, ip("node-n2", "", "n1"), "only its own node's port node-n1"},
