@@ -68,7 +68,8 @@ func NewOptions() *Options {
 func (o *Options) AddFlags(sections *cliflag.NamedFlagSets) {
 	api := sections.FlagSet("clients")
 	api.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "How to reach the Kubernetes API; the pod's service account when empty.")
-	api.StringVar(&o.NorthboundServer, "northbound-server", o.NorthboundServer, "URL of the API server of kubeovn.io, with the same credentials, for going past the aggregation layer; through it when empty.")
+	api.StringVar(&o.NorthboundServer, "northbound-server", o.NorthboundServer, "URL of the API server of kubeovn.io, for going past "+
+		"the aggregation layer with the same credentials; through it when empty.")
 	api.StringVar(&o.NorthboundCA, "northbound-certificate-authority", o.NorthboundCA, "Authority that signed the certificate of --northbound-server, a PEM file.")
 	serving := sections.FlagSet("serving")
 	serving.StringVar(&o.BindAddress, "bind-address", o.BindAddress, "Address and port of /healthz, /readyz and /metrics, in plain HTTP; nowhere when empty.")

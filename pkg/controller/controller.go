@@ -89,7 +89,9 @@ func (c *Controller) Run(ctx context.Context) error {
 		c.configMaps.Shutdown()
 		c.northbound.Shutdown()
 	}()
-	for _, result := range []cache.SyncResult{c.core.WaitForCacheSyncWithContext(ctx), c.configMaps.WaitForCacheSyncWithContext(ctx), c.northbound.WaitForCacheSyncWithContext(ctx)} {
+	for _, result := range []cache.SyncResult{
+		c.core.WaitForCacheSyncWithContext(ctx), c.configMaps.WaitForCacheSyncWithContext(ctx), c.northbound.WaitForCacheSyncWithContext(ctx),
+	} {
 		if result.Err != nil {
 			return nil // the end of ctx is the only reason to stop waiting
 		}

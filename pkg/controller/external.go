@@ -226,8 +226,8 @@ func (e *external) provideSubnet(ctx context.Context, g gateway) error {
 		return err
 	}
 	if g.nic == "" || g.addr == (ipam.Prefixes{}) {
-		return fmt.Errorf("ConfigMap %s: there is no Subnet %s (--external-gateway-switch): create it with its Vlan and ProviderNetwork, or set external-gw-nic and external-gw-addr",
-			ExternalGatewayConfig, e.settings.ExternalGatewaySubnet)
+		return fmt.Errorf("ConfigMap %s: there is no Subnet %s (--external-gateway-switch): create it with its Vlan and ProviderNetwork, "+
+			"or set external-gw-nic and external-gw-addr", ExternalGatewayConfig, e.settings.ExternalGatewaySubnet)
 	}
 	kinds, options := e.clients.Northbound.KubeovnV1(), metav1.CreateOptions{FieldManager: Manager}
 	network := &v1.ProviderNetwork{ObjectMeta: e.meta(e.settings.ExternalGatewayNet), Spec: v1.ProviderNetworkSpec{DefaultInterface: g.nic}}

@@ -41,7 +41,8 @@ func (s *Settings) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.NodeSubnet, "node-switch", s.NodeSubnet, "Subnet through which nodes reach pods.")
 	fs.StringVar(&s.ConfigNamespace, "external-gateway-config-ns", s.ConfigNamespace, "Namespace of the ConfigMap ovn-external-gw-config and of the others.")
 	fs.StringVar(&s.ExternalGatewaySubnet, "external-gateway-switch", s.ExternalGatewaySubnet, "Default external Subnet.")
-	fs.StringVar(&s.ExternalGatewayNet, "external-gateway-net", s.ExternalGatewayNet, "ProviderNetwork of the default external Subnet, when ovn-external-gw-config asks for a Subnet that does not exist.")
+	fs.StringVar(&s.ExternalGatewayNet, "external-gateway-net", s.ExternalGatewayNet, "ProviderNetwork of the default "+
+		"external Subnet, when ovn-external-gw-config asks for a Subnet that does not exist.")
 	fs.IntVar(&s.ExternalGatewayVlanID, "external-gateway-vlanid", s.ExternalGatewayVlanID, "VLAN of the default external Subnet, when it does not exist; 0 is none.")
 	fs.BoolVar(&s.KeepVMIP, "keep-vm-ip", s.KeepVMIP, "Keep the addresses of virtual machines as long as the VirtualMachine exists.")
 	fs.IntVar(&s.Workers, "worker-num", s.Workers, "Objects of one kind that are worked on at a time.")
