@@ -46,7 +46,7 @@ func main() {
 	pflag.StringVar(&o.service, "service", "northbound-apiserver", "Service in front of the servers.")
 	pflag.StringVar(&o.secret, "secret", "northbound-apiserver-ca", "Secret with the authority; made when there is none.")
 	pflag.StringSliceVar(&o.apiServices, "apiservice", []string{"v1.kubeovn.io"}, "APIServices whose caBundle is set.")
-	pflag.StringSliceVar(&o.webhooks, "validating-webhook", nil, "ValidatingWebhookConfigurations whose webhooks' caBundle is set; one that does not exist is left out.")
+	pflag.StringSliceVar(&o.webhooks, "validating-webhook", []string{"northbound"}, "ValidatingWebhookConfigurations whose webhooks' caBundle is set; one that does not exist is left out.")
 	pflag.Parse()
 	if err := run(genericapiserver.SetupSignalContext(), o); err != nil {
 		klog.ErrorS(err, "The API server has no certificate")

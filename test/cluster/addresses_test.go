@@ -31,6 +31,19 @@ func TestAPodHasTheAddressThatItAsksFor(t *testing.T) {
 	pings(t, ns, "other", address)
 }
 
+func TestAPodThatAsksForATakenAddressIsRefusedWhenItIsCreated(t *testing.T) {
+	t.Parallel()
+	ns := namespace(t)
+	taken := started(t, ns, "first", node1, nil)
+	p := template(node2, map[string]string{v1.AnnotationIPAddress: taken})
+	pod := &corev1.Pod{ObjectMeta: p.ObjectMeta, Spec: p.Spec}
+	pod.Name = "second"
+	_, err := kube.CoreV1().Pods(ns).Create(t.Context(), pod, metav1.CreateOptions{})
+	if err == nil || !strings.Contains(err.Error(), taken) {
+		t.Errorf("the answer is %v, want a refusal that names %s", err, taken)
+	}
+}
+
 func TestAStatefulSetKeepsTheAddressOfItsPodOnAnotherNode(t *testing.T) {
 	t.Parallel()
 	ns := namespace(t)
