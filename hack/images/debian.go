@@ -37,6 +37,17 @@ func ovnLayer() (layer, error) {
 	return l, l.addProgram("/usr/sbin/ovs-vswitchd")
 }
 
+// toolsLayer holds programs that Kubernetes' tests call in pods, as they are installed here.
+func toolsLayer() (layer, error) {
+	l := layer{}
+	for _, f := range []string{"/usr/bin/curl", "/usr/bin/dig", "/usr/bin/nc.openbsd"} {
+		if err := l.addProgram(f); err != nil {
+			return nil, fmt.Errorf("%w (packages curl, bind9-dnsutils, netcat-openbsd)", err)
+		}
+	}
+	return l, nil
+}
+
 // addProgram adds an executable file of this machine, at its own path, and the libraries that it loads. Other files it skips.
 func (l layer) addProgram(file string) error {
 	source, err := filepath.EvalSymlinks(file)

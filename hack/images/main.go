@@ -84,6 +84,8 @@ func all(bin string) map[string]image {
 		// What tests run in pods.
 		"busybox": {layers: []func() (layer, error){baseLayer, busyboxLayer}},
 		"coredns": {layers: []func() (layer, error){baseLayer, program("coredns")}, config: registryv1.Config{Entrypoint: []string{"/coredns"}}},
+		// What Kubernetes' own tests run in pods.
+		"agnhost": {layers: []func() (layer, error){baseLayer, busyboxLayer, toolsLayer, program("agnhost")}, config: registryv1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"}}},
 		"pause":   {layers: []func() (layer, error){baseLayer, program("pause")}, config: registryv1.Config{Entrypoint: []string{"/pause"}}},
 	}
 }
