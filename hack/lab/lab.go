@@ -29,16 +29,13 @@ const labVariable = "NORTHBOUND_LAB"
 // The networks. They exist in the namespaces only, so all clusters have the same.
 var (
 	// gateway is where nodes send what is for none of them: the control plane's namespace, which has no way out.
-	gateway = controlplane.Addr
-	// Tunnels run on a network of their own: with the userspace data path its address belongs to a bridge of Open vSwitch,
-	// and a node's own address must not depend on that.
-	nodeBits, underlayBits = 24, 24
-	clusterDNS             = "10.96.0.10"
+	gateway    = controlplane.Addr
+	nodeBits   = 24
+	clusterDNS = "10.96.0.10"
 )
 
-func nodeAddr(n int) netip.Addr     { return netip.AddrFrom4([4]byte{10, 200, 0, byte(10 + n)}) }
-func underlayAddr(n int) netip.Addr { return netip.AddrFrom4([4]byte{172, 31, 0, byte(n)}) }
-func nodeName(n int) string         { return "node" + strconv.Itoa(n) }
+func nodeAddr(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 200, 0, byte(10 + n)}) }
+func nodeName(n int) string     { return "node" + strconv.Itoa(n) }
 
 // lab is one cluster: its name and where its files are.
 type lab struct {
