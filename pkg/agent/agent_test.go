@@ -46,6 +46,8 @@ type node struct {
 	api     typed.KubeovnV1Interface
 	client  versioned.Interface
 	state   string
+	// interfaces are the patterns of --iface.
+	interfaces []string
 }
 
 func newNode(t *testing.T, change ...func(*apiserver.Options)) *node {
@@ -92,7 +94,7 @@ func (n *node) start() (a *agent.Agent, stop func()) {
 	config.NodeName, config.NodeIPs = n.name, []netip.Addr{netip.MustParseAddr(n.addr), netip.MustParseAddr(n.addr6)}
 	config.Northbound, config.NetworkNamespace = n.client, n.switchd.Path()
 	config.OVSDB, config.OVNRunDir, config.StateDir = n.switchd.Address(), n.switchd.Dir(), n.state
-	config.Socket, config.HealthAddress = "", ""
+	config.Socket, config.HealthAddress, config.Interfaces = "", "", n.interfaces
 	a, err := agent.New(ctx, config)
 	if err != nil {
 		cancel()
@@ -391,7 +393,8 @@ func TestTrafficBetweenNodes(t *testing.T) {
 	nodes := newNodes(t, 2)
 	n1, n2 := nodes[0], nodes[1]
 	n1.start()
-	n2.start()
+	n2.interfaces = []string{"nothing", "eth[0-9]"} // and the other finds it by the node's address
+	agent2, _ := n2.start()
 	// The nodes' only interface, with the addresses at which tunnels end, becomes a port of a bridge: the userspace datapath
 	// needs that for tunnels.
 	_, err := n1.api.ProviderNetworks().Create(t.Context(), &v1.ProviderNetwork{
@@ -436,6 +439,9 @@ func TestTrafficBetweenNodes(t *testing.T) {
 	n1.want(pod, "10.96.0.10", podIP)
 	n1.want(n1.host, "10.96.0.10", "192.0.2.1")
 	n1.want(n2.host, "10.96.0.10", "10.96.0.10") // back to where it comes from
+	if code, body := get(agent2, "/healthz"); code != http.StatusOK {
+		t.Errorf("after all that, /healthz answers %d:\n%s", code, body)
+	}
 }
 
 func TestBothFamilies(t *testing.T) {
@@ -462,4 +468,21 @@ func TestBothFamilies(t *testing.T) {
 	if now := n.snapshot() + hosttest.Run(t, n.host, "ip", "-6", "route") + hosttest.Run(t, n.host, "ip", "-6", "rule"); now != before {
 		t.Errorf("a second agent made this:\n%s\nof this:\n%s", now, before)
 	}
+}
+
+func TestTheNodePortComesBackWithOpenVSwitch(t *testing.T) {
+	n := newNode(t)
+	n.start()
+	before := n.snapshot()
+	n.switchd.Switchd().Kill()
+	hosttest.Run(t, n.host, "ip", "link", "delete", "ovn0") // as it is with the kernel's datapath
+	n.switchd.StartSwitchd()
+	hosttest.Eventually(t, func() error { return n.ping("100.64.0.1") })
+	hosttest.Eventually(t, func() error {
+		_, was, _ := strings.Cut(before, "inet ")
+		if _, now, _ := strings.Cut(n.snapshot(), "inet "); now != was {
+			return fmt.Errorf("it is\n%s\nand was\n%s", now, was)
+		}
+		return nil
+	})
 }

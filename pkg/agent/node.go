@@ -67,16 +67,32 @@ func findTunnel(h *host.Host, patterns []string, node []netip.Addr) (tunnel, err
 			if !matches.MatchString(link.Attrs().Name) {
 				continue
 			}
-			addrs, err := globalAddresses(h, link)
-			if err != nil {
-				return tunnel{}, err
-			}
-			if len(addrs) > 0 {
-				return tunnel{addrs: addrs[:1], link: link}, nil
+			t, err := tunnelAt(h, links, link)
+			if err != nil || len(t.addrs) > 0 {
+				return t, err
 			}
 		}
 	}
 	return tunnel{}, fmt.Errorf("no interface with an address matches %q: --iface must name one", patterns)
+}
+
+// tunnelAt is the tunnel at an interface; when it has no address, at the bridge that has taken over its MAC and addresses.
+func tunnelAt(h *host.Host, links []netlink.Link, link netlink.Link) (tunnel, error) {
+	addrs, err := globalAddresses(h, link)
+	if err != nil || len(addrs) > 0 {
+		return tunnel{addrs: addrs[:min(1, len(addrs))], link: link}, err
+	}
+	mac := link.Attrs().HardwareAddr.String()
+	for _, other := range links {
+		if mac == "" || other.Attrs().HardwareAddr.String() != mac || other.Attrs().Index == link.Attrs().Index {
+			continue
+		}
+		addrs, err := globalAddresses(h, other)
+		if err != nil || len(addrs) > 0 {
+			return tunnel{addrs: addrs[:min(1, len(addrs))], link: other}, err
+		}
+	}
+	return tunnel{}, nil
 }
 
 func tunnelOf(h *host.Host, links []netlink.Link, node []netip.Addr) (tunnel, error) {
