@@ -107,7 +107,9 @@ func (n *network) plug(bridge, port string, other *network, name string) error {
 	return n.up(port, netip.Prefix{})
 }
 
-// connectNode plugs a node into the cluster's two networks: eth0 has its address, eth1 is for tunnels and has none.
+// connectNode plugs a node into the cluster's two networks: eth0 has its address, eth1 is for tunnels and has none. With the
+// userspace data path the address of tunnels belongs to a bridge of Open vSwitch (deploy/underlay.sh), and a node's own
+// address must not depend on that.
 func connectNode(cp, node *network, n int) error {
 	if err := cp.plug(nodeBridge, nodeName(n), node, "eth0"); err != nil {
 		return err
