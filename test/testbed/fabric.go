@@ -117,5 +117,7 @@ func (f *fabric) outside(ctx context.Context, name string, vlan int, addresses .
 }
 
 func (f *fabric) removeOutside(ctx context.Context, s *Station) error {
-	return errors.Join(f.rack.vsctl(ctx, "--if-exists", "del-port", topOfRack, "x-"+s.Name), s.close())
+	// The kernel removes the namespace, and the cable with it, only some time after its end.
+	cable := "x-" + s.Name
+	return errors.Join(f.rack.vsctl(ctx, "--if-exists", "del-port", topOfRack, cable), f.namespace.change(cable, f.namespace.links.LinkDel), s.close())
 }
