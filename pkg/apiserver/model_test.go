@@ -1,32 +1,26 @@
 package apiserver_test
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/apiserver"
 	"github.com/northbound-ovn/northbound/pkg/apiserver/apiservertest"
-	ipam "github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -77,60 +71,6 @@ func TestRandomOperations(t *testing.T) {
 	if diff := gocmp.Diff(before, dump(t, p.sites[0].server.NBAddress, "Copp", "NB_Global")); diff != "" {
 		t.Errorf("left behind (-before +after):\n%s", diff)
 	}
-}
-
-// verb is a way to write.
-type verb string
-
-const (
-	creates verb = "create"
-	updates verb = "update"
-	reports verb = "update the status of"
-	removes verb = "delete"
-)
-
-// operation is one write.
-type operation struct {
-	verb     verb
-	resource string
-	object   storage.Object // of a deletion: only its name
-	seed     uint64         // of what updates change
-}
-
-func (op operation) key() key { return key{op.resource, op.object.GetName()} }
-
-func (op operation) String() string { return fmt.Sprintf("%s %s", op.verb, op.key()) }
-
-// answer is what a server said.
-type answer struct {
-	code    int
-	reason  metav1.StatusReason
-	text    string
-	object  storage.Object // nil if the answer is none
-	removed string         // UID of what was deleted
-}
-
-func (a answer) verdict() verdict {
-	if a.code < 300 {
-		return accepted
-	}
-	return denied
-}
-
-// record is an operation with its answer.
-type record struct {
-	operation
-	body     []byte // what was sent
-	answer   answer
-	revision uint64 // at which it took place; 0: not known
-}
-
-// site is one server, and what it tells of its objects.
-type site struct {
-	server    *apiservertest.Server
-	client    *http.Client
-	resources []*storage.Resource
-	watches   map[string]*watchLog // by resource
 }
 
 // playground is two servers on one database.
@@ -190,180 +130,6 @@ func objectsOf(v storage.View, resources []*storage.Resource) map[key]storage.Ob
 // isDefault reports whether an object is one of those that every installation has: they are not played with.
 func isDefault(k key) bool {
 	return slices.Contains([]string{v1.DefaultVpc, v1.DefaultSubnet, v1.JoinSubnet}, k.name)
-}
-
-// newObject is an empty object of a resource with a name.
-func newObject(resource, name string, r invention) storage.Object {
-	o := inventors[resource].object(r, name)
-	o.SetName(name)
-	return o
-}
-
-// operation makes up a write.
-func (p *playground) operation(r invention) operation {
-	total := 0
-	for _, i := range inventors {
-		total += i.weight
-	}
-	n, resource := r.IntN(total), ""
-	for _, name := range slices.Sorted(maps.Keys(inventors)) {
-		if n -= inventors[name].weight; n < 0 {
-			resource = name
-			break
-		}
-	}
-	op := operation{verb: pick(r, creates, creates, creates, creates, updates, updates, reports, removes), resource: resource, seed: r.Uint64()}
-	name := r.known(resource, "")
-	if name == "" && !r.oneIn(8) || op.verb == removes && slices.Contains(foundations, resource) && !r.oneIn(6) {
-		op.verb = creates
-	}
-	if op.verb == reports && (resource == "ips" || resource == "vips") {
-		op.verb = updates // these have no status of their own
-	}
-	if op.verb == creates || name == "" {
-		name = r.free(resource)
-		if r.there()[key{resource, name}] != nil && !r.oneIn(4) {
-			op.verb = pick(r, updates, removes)
-		}
-	}
-	if k, ok := p.obstacle(r); ok && r.oneIn(4) {
-		return operation{verb: pick(r, removes, removes, updates), resource: k.resource, object: newObject(k.resource, k.name, r), seed: r.Uint64()}
-	}
-	op.object = newObject(resource, name, r)
-	return op
-}
-
-// obstacle is an object that keeps others, which are being deleted, from vanishing, and that nothing holds itself.
-func (p *playground) obstacle(r invention) (key, bool) {
-	m := &model{external: p.model.external, objects: r.there()}
-	var found []key
-	for k, o := range m.objects {
-		if terminating(o) {
-			found = append(found, k)
-		}
-	}
-	if len(found) == 0 {
-		return key{}, false
-	}
-	slices.SortFunc(found, compareKeys)
-	k := pick(r, found...)
-	for range 5 { // at most so many floors
-		var holders []key
-		for other, o := range m.objects {
-			if other != k && slices.Contains(m.refs(o), k) {
-				holders = append(holders, other)
-			}
-		}
-		if len(holders) == 0 {
-			break
-		}
-		slices.SortFunc(holders, compareKeys)
-		k = pick(r, holders...)
-	}
-	return k, !isDefault(k)
-}
-
-func compareKeys(a, b key) int { return cmp.Compare(a.String(), b.String()) }
-
-// foundations are what most others rest on: once they are being deleted, not much can be created any more.
-var foundations = []string{"provider-networks", "vlans", "vpcs", "subnets"}
-
-// perform does an operation at a site. Updates begin with what is stored; before is called when it is known what is sent.
-func (p *playground) perform(t *testing.T, s *site, op operation, before func(operation)) record {
-	t.Helper()
-	const attempts = 50 // the server may write the status of Subnets in between
-	for range attempts {
-		if op.verb == updates || op.verb == reports {
-			if stored := s.send(t, http.MethodGet, op.key(), "", nil); stored.object != nil {
-				op.object = stored.object
-			}
-			r := invention{Rand: rand.New(rand.NewPCG(op.seed, 1)), checks: p.checks, there: p.there(s)}
-			if op.verb == updates {
-				r.alter(op.object, op.resource)
-			} else {
-				r.disturb(op.object)
-			}
-		}
-		body, err := json.Marshal(op.object)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if before != nil {
-			before(op)
-		}
-		done := record{operation: op, body: body}
-		switch op.verb {
-		case creates:
-			done.answer = s.send(t, http.MethodPost, key{op.resource, ""}, "", body)
-		case updates:
-			done.answer = s.send(t, http.MethodPut, op.key(), "", body)
-		case reports:
-			done.answer = s.send(t, http.MethodPut, op.key(), "/status", body)
-		case removes:
-			done.answer = s.send(t, http.MethodDelete, op.key(), "", nil)
-		}
-		if done.answer.reason == metav1.StatusReasonConflict && op.verb != creates {
-			continue
-		}
-		if done.answer.object != nil {
-			done.revision, _ = strconv.ParseUint(done.answer.object.GetResourceVersion(), 10, 64)
-		}
-		return done
-	}
-	t.Fatalf("%s: always in conflict", op)
-	return record{}
-}
-
-func (s *site) send(t *testing.T, method string, k key, subresource string, body []byte) (a answer) {
-	t.Helper()
-	url := s.server.Config.Host + groupPath + "/" + k.resource
-	if k.name != "" {
-		url += "/" + k.name + subresource
-	}
-	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := s.client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	content, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.code = res.StatusCode
-	var said metav1.TypeMeta
-	if err := json.Unmarshal(content, &said); err != nil {
-		t.Fatalf("%s %s: %d, %v: %s", method, k, a.code, err, content)
-	}
-	if said.Kind != "Status" {
-		for _, r := range s.resources {
-			if r.Name == k.resource {
-				a.object = r.New()
-			}
-		}
-		if err := json.Unmarshal(content, a.object); err != nil {
-			t.Fatal(err)
-		}
-		return a
-	}
-	var status metav1.Status
-	if err := json.Unmarshal(content, &status); err != nil {
-		t.Fatal(err)
-	}
-	a.reason, a.text = status.Reason, status.Message
-	if status.Details != nil {
-		a.removed = string(status.Details.UID)
-	}
-	switch a.code {
-	case http.StatusOK, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
-	default:
-		t.Fatalf("%s %s: neither accepted nor refused: %d %s\n%s", method, k, a.code, content, body)
-	}
-	return a
 }
 
 // inTurns does operations one after the other, each at one of the sites, and holds them to the model.
@@ -563,121 +329,4 @@ func (p *playground) deleteAll(t *testing.T, r invention) {
 	}
 	p.settle(t)
 	checkRealized(t, p.options)
-}
-
-// replay does the accepted and, as far as their order is known, the refused operations on a server of its own, which must answer as
-// these did and come to the same state.
-func (p *playground) replay(t *testing.T) {
-	t.Helper()
-	alone := p.newSite(t, apiservertest.Start(t))
-	for i, d := range p.history {
-		body := map[string]any{}
-		if err := json.Unmarshal(d.body, &body); err != nil {
-			t.Fatal(err)
-		}
-		meta := body["metadata"].(map[string]any)
-		for _, field := range []string{"uid", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"} {
-			delete(meta, field)
-		}
-		if stored := alone.server.Engine.View().Get(d.resource, d.object.GetName()); d.verb != creates && stored != nil {
-			meta["resourceVersion"] = stored.GetResourceVersion()
-		}
-		p.hint(alone.server.Engine.View(), d)
-		again := p.resend(t, alone, d, body)
-		if again.verdict() != d.answer.verdict() {
-			t.Errorf("operation %d, %s, was %s and is %s on a server of its own\nsent: %s\nwas: %s\nis: %s",
-				i, d, d.answer.verdict(), again.verdict(), d.body, d.answer.text, again.text)
-			return
-		}
-	}
-	await(t, "the status of Subnets is not brought up to date", func() bool { return len(wrongStatus(alone.server.Engine.View(), p.options.Resources)) == 0 })
-	want, got := normalized(t, p.sites[0].server.Engine.View(), p.options.Resources), normalized(t, alone.server.Engine.View(), p.options.Resources)
-	if diff := gocmp.Diff(want, got); diff != "" {
-		t.Errorf("the same writes on one server end in another state (-two servers +one):\n%s", diff)
-	}
-}
-
-func (p *playground) resend(t *testing.T, alone *site, d record, body map[string]any) (a answer) {
-	t.Helper()
-	for range 50 {
-		text, err := json.Marshal(body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch d.verb {
-		case creates:
-			return alone.send(t, http.MethodPost, key{d.resource, ""}, "", text)
-		case removes:
-			return alone.send(t, http.MethodDelete, d.key(), "", nil)
-		case updates:
-			a = alone.send(t, http.MethodPut, d.key(), "", text)
-		case reports:
-			a = alone.send(t, http.MethodPut, d.key(), "/status", text)
-		}
-		if a.reason != metav1.StatusReasonConflict {
-			return a
-		}
-		body["metadata"].(map[string]any)["resourceVersion"] = alone.send(t, http.MethodGet, d.key(), "", nil).object.GetResourceVersion()
-	}
-	return a
-}
-
-// hint makes the server choose the addresses that were chosen the first time.
-func (p *playground) hint(v storage.View, d record) {
-	if d.answer.object == nil {
-		return
-	}
-	chosen := p.model.addresses(d.answer.object)
-	if vpc, ok := d.answer.object.(*v1.Vpc); ok {
-		for _, subnet := range p.model.externals(vpc) {
-			if e := p.arrival(vpc.Name+"-"+subnet, d.revision); e != nil {
-				chosen = append(chosen, p.model.addresses(e)...)
-			}
-		}
-	}
-	for _, a := range chosen {
-		if subnet, ok := storage.Get[*v1.Subnet](v, "subnets", a.subnet); ok {
-			ipam.Resume(v, subnet, a.addr)
-		}
-	}
-}
-
-// arrival is the OvnEip that was created with a Vpc's write.
-func (p *playground) arrival(name string, after uint64) *v1.OvnEip {
-	var first *event
-	for _, s := range p.sites {
-		for _, e := range s.watches["ovn-eips"].log() {
-			if e.kind == watch.Added && e.name == name && e.revision > after && (first == nil || e.revision < first.revision) {
-				first = &e
-			}
-		}
-	}
-	if first == nil {
-		return nil
-	}
-	eip := &v1.OvnEip{}
-	_ = json.Unmarshal(first.text, eip)
-	return eip
-}
-
-// variable is what differs between two servers that got the same writes.
-var variable = regexp.MustCompile(`"[0-9a-f]{8}-[0-9a-f-]{27}"|"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]+Z"|(?i:[0-9a-f]{2}:){5}(?i:[0-9a-f]{2})|"resourceVersion": "[0-9]+"`)
-
-// normalized is all objects as text, without what is of one server.
-func normalized(t *testing.T, v storage.View, resources []*storage.Resource) map[string]string {
-	t.Helper()
-	out := map[string]string{}
-	for k, o := range objectsOf(v, resources) {
-		o = o.DeepCopyObject().(storage.Object)
-		o.SetManagedFields(nil)
-		if dns, ok := o.(*v1.VpcDns); ok {
-			dns.Status.Active = false // the first that was created, in a time that has seconds
-		}
-		text, err := json.MarshalIndent(o, "", " ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[k.String()] = variable.ReplaceAllString(string(text), "X")
-	}
-	return out
 }

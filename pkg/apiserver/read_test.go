@@ -178,7 +178,7 @@ func TestInformerSyncsByWatchingAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]bool{"add ovn-default": true, "add join": true, "add net1": true, "add net2": true, "delete net2": true}
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	for len(want) > 0 {
 		select {
 		case e := <-events:

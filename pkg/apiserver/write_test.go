@@ -251,7 +251,7 @@ func TestDeletionOfWhatIsInUse(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	for gone := false; !gone; {
 		select {
 		case e := <-watch.ResultChan():
