@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	"github.com/northbound-ovn/northbound/pkg/apiserver"
@@ -138,5 +139,16 @@ func watchNextHops(t *testing.T, s *apiservertest.Server) {
 		if want := "IPv4 Routes Route Table <main>: " + step.routes; got != want {
 			t.Errorf("after %s %s: %q, want %q", step.method, step.path, got, want)
 		}
+	}
+}
+
+// A Subnet that a Vpc is connected with as an external one cannot become the Vpc's own: each would keep the other from vanishing.
+func TestAnExternalSubnetDoesNotJoinTheVpcThatUsesIt(t *testing.T) {
+	s := apiservertest.Start(t)
+	newNatWorld(t, s)
+	c := client(t, s)
+	_, err := c.Subnets().Patch(t.Context(), "external", types.MergePatchType, []byte(`{"spec":{"vpc":"vpc1"}}`), metav1.PatchOptions{})
+	if err == nil || !strings.Contains(err.Error(), "is connected with the subnet as an external one") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
+	vpcs "github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vpc"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -41,7 +42,7 @@ func (k kind) plan(v storage.View, old, s *v1.Subnet) error {
 
 // check holds a Subnet that is right by itself against all others.
 func (k kind) check(v storage.View, old, s *v1.Subnet) field.ErrorList {
-	errs := append(checkVpc(v, old, s), checkVlan(v, old, s)...)
+	errs := append(k.checkVpc(v, old, s), checkVlan(v, old, s)...)
 	if old == nil && v.Get(nb.Vpcs, s.Name) != nil {
 		errs = append(errs, sameName(s.Name))
 	}
@@ -55,7 +56,7 @@ func (k kind) check(v storage.View, old, s *v1.Subnet) field.ErrorList {
 	return append(errs, checkVips(v, old, s)...)
 }
 
-func checkVpc(v storage.View, old, s *v1.Subnet) field.ErrorList {
+func (k kind) checkVpc(v storage.View, old, s *v1.Subnet) field.ErrorList {
 	if s.Spec.Vpc == "" || old != nil && old.Spec.Vpc == s.Spec.Vpc {
 		return nil
 	}
@@ -65,6 +66,9 @@ func checkVpc(v storage.View, old, s *v1.Subnet) field.ErrorList {
 		return field.ErrorList{kubeovn.NotFound(vpcPath, "Vpc", s.Spec.Vpc)}
 	case vpc.DeletionTimestamp != nil:
 		return field.ErrorList{field.Invalid(vpcPath, s.Spec.Vpc, fmt.Sprintf("vpc %s is being deleted", s.Spec.Vpc))}
+	case vpc.Name != k.cfg.DefaultVpc && slices.Contains(vpcs.ExternalSubnets(k.cfg, vpc), s.Name):
+		// Each would hold the other for ever.
+		return field.ErrorList{field.Invalid(vpcPath, s.Spec.Vpc, fmt.Sprintf("vpc %s is connected with the subnet as an external one, which belongs to no vpc", s.Spec.Vpc))}
 	}
 	return nil
 }
