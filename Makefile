@@ -13,7 +13,7 @@ COMMANDS := $(patsubst cmd/%,$(BIN)/%,$(wildcard cmd/*))
 TOOLS    := $(BIN)/kubectl $(BIN)/lab $(BIN)/pause $(BIN)/coredns
 LAB      := NORTHBOUND_CLUSTER_PROGRAMS=$$(hack/kubernetes/build.sh) $(BIN)/lab -name $(CLUSTER)
 
-.PHONY: all deps deps-lab build images demo run cluster cluster-down test test-aggregated test-dataplane test-cluster bench bench-http bench-cni codegen verify lint clean
+.PHONY: all deps deps-lab build images demo run cluster cluster-down test test-aggregated test-dataplane test-cluster test-e2e bench bench-http bench-cni codegen verify lint clean
 all: build
 
 # The packages of Open vSwitch and OVN; installs nothing when they are there. deps-lab adds what nodes need.
@@ -69,6 +69,10 @@ test-dataplane: deps
 # The checks with real pods, on a cluster of its own.
 test-cluster: deps-lab images $(BIN)/lab
 	hack/test-cluster.sh
+
+# Kubernetes' own end-to-end tests of networks and aggregated APIs, which are built once, on a cluster of their own. Not part of CI.
+test-e2e: deps-lab images $(BIN)/lab
+	hack/test-e2e.sh
 
 # The storage beside etcd3's, in one interleaved run; bench-http does it through HTTP, beside custom resources.
 bench: deps

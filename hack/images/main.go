@@ -28,6 +28,7 @@ import (
 type image struct {
 	layers []func() (layer, error)
 	config registryv1.Config
+	named  bool // made only when it is named
 }
 
 func main() {
@@ -41,8 +42,10 @@ func main() {
 	images := all(*bin)
 	names := flag.Args()
 	if len(names) == 0 {
-		for n := range images {
-			names = append(names, n)
+		for n, img := range images {
+			if !img.named {
+				names = append(names, n)
+			}
 		}
 		slices.Sort(names)
 	}
@@ -85,7 +88,11 @@ func all(bin string) map[string]image {
 		"busybox": {layers: []func() (layer, error){baseLayer, busyboxLayer}},
 		"coredns": {layers: []func() (layer, error){baseLayer, program("coredns")}, config: registryv1.Config{Entrypoint: []string{"/coredns"}}},
 		// What Kubernetes' own tests run in pods.
-		"agnhost": {layers: []func() (layer, error){baseLayer, busyboxLayer, toolsLayer, program("agnhost")}, config: registryv1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"}}},
+		"agnhost": {
+			layers: []func() (layer, error){baseLayer, busyboxLayer, toolsLayer, program("agnhost")},
+			config: registryv1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"}},
+			named:  true,
+		},
 		"pause":   {layers: []func() (layer, error){baseLayer, program("pause")}, config: registryv1.Config{Entrypoint: []string{"/pause"}}},
 	}
 }
