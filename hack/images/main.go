@@ -93,7 +93,7 @@ func all(bin string) map[string]image {
 			config: registryv1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"}},
 			named:  true,
 		},
-		"pause":   {layers: []func() (layer, error){baseLayer, program("pause")}, config: registryv1.Config{Entrypoint: []string{"/pause"}}},
+		"pause": {layers: []func() (layer, error){baseLayer, program("pause")}, config: registryv1.Config{Entrypoint: []string{"/pause"}}},
 	}
 }
 
