@@ -37,14 +37,17 @@ func ovnLayer() (layer, error) {
 	return l, l.addProgram("/usr/sbin/ovs-vswitchd")
 }
 
-// toolsLayer holds programs that Kubernetes' tests call in pods, as they are installed here.
+// toolsLayer holds programs that Kubernetes' tests call in pods, as they are installed here. They take the places of busybox's, whose
+// shell would also call its own before those in PATH.
 func toolsLayer() (layer, error) {
 	l := layer{}
-	for _, f := range []string{"/usr/bin/curl", "/usr/bin/dig", "/usr/bin/nc.openbsd"} {
+	for _, f := range []string{"/usr/bin/curl", "/usr/bin/dig", "/bin/nc.openbsd", "/bin/dash"} {
 		if err := l.addProgram(f); err != nil {
 			return nil, fmt.Errorf("%w (packages curl, bind9-dnsutils, netcat-openbsd)", err)
 		}
 	}
+	l["bin/nc"] = entry{target: "/bin/nc.openbsd"}
+	l["bin/sh"] = entry{target: "/bin/dash"}
 	return l, nil
 }
 
