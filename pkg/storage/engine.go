@@ -304,6 +304,16 @@ func (e *Engine) setConnected(up bool) {
 	e.opts.Metrics.Connected(up)
 }
 
+// reached says that the database answers: who asks from now on waits for what it sends, also after it was away for long. Watchers
+// may hear of that before it is all loaded, and read what they have heard of.
+func (e *Engine) reached() {
+	e.queueMu.Lock()
+	if !e.down.IsZero() {
+		e.down = e.opts.Clock.Now()
+	}
+	e.queueMu.Unlock()
+}
+
 // away reports whether the session is lost for longer than requests wait.
 func (e *Engine) away() bool {
 	e.queueMu.Lock()

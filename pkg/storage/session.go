@@ -24,17 +24,16 @@ func (e *Engine) run(ctx context.Context) {
 	defer close(e.stopped)
 	backoff := minBackoff
 	for ctx.Err() == nil {
-		began := e.opts.Clock.Now()
 		err := e.session(ctx)
+		if e.r.serving {
+			backoff = minBackoff
+		}
 		e.setConnected(false)
 		e.r.disconnected(ctx)
 		if ctx.Err() != nil {
 			break
 		}
 		klog.FromContext(ctx).Info("No session with the Northbound database", "reason", err)
-		if e.opts.Clock.Since(began) > maxBackoff {
-			backoff = minBackoff
-		}
 		if !e.pause(ctx, backoff) {
 			break
 		}
@@ -77,6 +76,7 @@ func (e *Engine) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	e.reached()
 	if err := r.load(ctx, initial); err != nil {
 		return err
 	}
