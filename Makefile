@@ -55,8 +55,9 @@ cluster: deps-lab images $(BIN)/lab
 cluster-down: $(BIN)/lab
 	$(BIN)/lab -name $(CLUSTER) down
 
+# Failures stand at the end, with their whole output.
 test: deps
-	$(GO) test -race ./...
+	$(GO) tool gotestsum --format=pkgname --format-hide-empty-pkg -- -race ./...
 
 # The checks of server and controller with a real kube-apiserver, which is built once and cached.
 test-aggregated: deps build

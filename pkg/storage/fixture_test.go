@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	apistorage "k8s.io/apiserver/pkg/storage"
+	"k8s.io/klog/v2/ktesting"
 
 	"github.com/northbound-ovn/northbound/pkg/ovn/ovntest"
 	"github.com/northbound-ovn/northbound/pkg/storage"
@@ -52,7 +53,8 @@ func startToys(t testing.TB, address string, change ...func(*storage.Options)) *
 	for _, f := range change {
 		f(&o)
 	}
-	engine, err := storage.Open(context.WithoutCancel(t.Context()), o)
+	_, ctx := ktesting.NewTestContext(t) // what it reports is read with the test that it concerns
+	engine, err := storage.Open(ctx, o)
 	if err != nil {
 		t.Fatal(err)
 	}
