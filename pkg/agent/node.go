@@ -2,7 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -119,8 +118,8 @@ func globalAddresses(h *host.Host, link netlink.Link) ([]netip.Addr, error) {
 	}
 	var addrs []netip.Addr
 	for _, a := range list {
-		if addr, ok := netip.AddrFromSlice(a.IP); ok && addr.Unmap().IsGlobalUnicast() {
-			addrs = append(addrs, addr.Unmap())
+		if addr := host.AddrOf(a.IP); addr.IsGlobalUnicast() {
+			addrs = append(addrs, addr)
 		}
 	}
 	return addrs, nil
@@ -136,32 +135,4 @@ func overhead(encap v1.EncapType, outer netip.Addr) int {
 		bytes += 20
 	}
 	return bytes
-}
-
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
-}
-
-func prefixOf(n *net.IPNet) netip.Prefix {
-	if n == nil {
-		return netip.Prefix{}
-	}
-	addr, _ := netip.AddrFromSlice(n.IP)
-	ones, _ := n.Mask.Size()
-	if addr.Is4In6() && len(n.Mask) == net.IPv4len {
-		addr = addr.Unmap()
-	}
-	return netip.PrefixFrom(addr, ones)
-}
-
-func addrOf(ip net.IP) netip.Addr {
-	addr, _ := netip.AddrFromSlice(ip)
-	return addr.Unmap()
-}
-
-func familyOf(a netip.Addr) int {
-	if a.Is4() {
-		return netlink.FAMILY_V4
-	}
-	return netlink.FAMILY_V6
 }

@@ -158,7 +158,7 @@ func setAddresses(h *host.Host, link netlink.Link, want []netip.Prefix) error {
 	}
 	var present []netip.Prefix
 	for _, a := range have {
-		p := prefixOf(a.IPNet)
+		p := host.PrefixOf(a.IPNet)
 		switch {
 		case slices.Contains(want, p):
 			present = append(present, p)
@@ -173,7 +173,7 @@ func setAddresses(h *host.Host, link netlink.Link, want []netip.Prefix) error {
 		if slices.Contains(present, p) {
 			continue
 		}
-		addr := &netlink.Addr{IPNet: ipNet(p)}
+		addr := &netlink.Addr{IPNet: host.IPNet(p)}
 		if p.Addr().Is6() {
 			addr.Flags = unix.IFA_F_NODAD
 		}

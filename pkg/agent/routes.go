@@ -45,10 +45,10 @@ func (r *routes) sync(context.Context) error {
 	n, own := r.network(), nodeAddresses(r.node())
 	for _, gateway := range n.gateway.All() {
 		want := r.wanted(n, own, gateway, link.Attrs().Index)
-		if err := r.apply(familyOf(gateway), want); err != nil {
+		if err := r.apply(host.FamilyOf(gateway), want); err != nil {
 			return err
 		}
-		if err := r.rule(familyOf(gateway)); err != nil {
+		if err := r.rule(host.FamilyOf(gateway)); err != nil {
 			return err
 		}
 	}
@@ -65,8 +65,8 @@ func (r *routes) wanted(n network, own []netip.Addr, gateway netip.Addr, index i
 	want := map[key]netlink.Route{}
 	add := func(to netip.Prefix, table int, src netip.Addr) {
 		route := netlink.Route{
-			LinkIndex: index, Dst: ipNet(to), Gw: gateway.AsSlice(), Table: table, Protocol: routeProtocol,
-			Family: familyOf(gateway), Type: unix.RTN_UNICAST,
+			LinkIndex: index, Dst: host.IPNet(to), Gw: gateway.AsSlice(), Table: table, Protocol: routeProtocol,
+			Family: host.FamilyOf(gateway), Type: unix.RTN_UNICAST,
 		}
 		if src.IsValid() {
 			route.Src = src.AsSlice()
@@ -82,16 +82,8 @@ func (r *routes) wanted(n network, own []netip.Addr, gateway netip.Addr, index i
 			}
 		}
 	}
-	add(everything(familyOf(gateway)), answersTable, netip.Addr{})
+	add(host.Everything(host.FamilyOf(gateway)), answersTable, netip.Addr{})
 	return want
-}
-
-// everything is the prefix of default routes.
-func everything(family int) netip.Prefix {
-	if family == netlink.FAMILY_V4 {
-		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-	}
-	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 }
 
 func containsAny(p netip.Prefix, addrs []netip.Addr) bool {
@@ -109,12 +101,12 @@ func (r *routes) apply(family int, want map[key]netlink.Route) error {
 		return fmt.Errorf("list routes: %w", err)
 	}
 	for _, route := range have {
-		k := key{prefixOf(route.Dst), route.Table}
+		k := key{host.PrefixOf(route.Dst), route.Table}
 		if route.Dst == nil {
-			k.to = everything(family)
+			k.to = host.Everything(family)
 		}
 		wanted, ok := want[k]
-		if ok && route.LinkIndex == wanted.LinkIndex && addrOf(route.Gw) == addrOf(wanted.Gw) && addrOf(route.Src) == addrOf(wanted.Src) {
+		if ok && route.LinkIndex == wanted.LinkIndex && host.AddrOf(route.Gw) == host.AddrOf(wanted.Gw) && host.AddrOf(route.Src) == host.AddrOf(wanted.Src) {
 			delete(want, k)
 			continue
 		}

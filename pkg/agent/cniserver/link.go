@@ -154,7 +154,7 @@ func (b *sandbox) configure(s *setup) error {
 		return fail("state", err)
 	}
 	for _, a := range s.addresses {
-		addr := &netlink.Addr{IPNet: &net.IPNet{IP: a.Prefix.Addr().AsSlice(), Mask: net.CIDRMask(a.Prefix.Bits(), a.Prefix.Addr().BitLen())}}
+		addr := &netlink.Addr{IPNet: host.IPNet(a.Prefix)}
 		if a.Prefix.Addr().Is6() {
 			addr.Flags = unix.IFA_F_NODAD // nobody else has it: the API server has made sure
 		}
@@ -163,7 +163,7 @@ func (b *sandbox) configure(s *setup) error {
 		}
 	}
 	for _, r := range s.routes {
-		route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: &net.IPNet{IP: r.Dst.Addr().AsSlice(), Mask: net.CIDRMask(r.Dst.Bits(), r.Dst.Addr().BitLen())}}
+		route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: host.IPNet(r.Dst)}
 		if r.GW.IsValid() {
 			route.Gw = r.GW.AsSlice()
 		} else {

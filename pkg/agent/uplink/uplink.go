@@ -300,7 +300,7 @@ func (u *Uplinks) addresses(link netlink.Link) ([]netip.Prefix, error) {
 	}
 	var out []netip.Prefix
 	for _, a := range list {
-		p := prefixOf(a.IPNet)
+		p := host.PrefixOf(a.IPNet)
 		if p.Addr().IsLinkLocalUnicast() || p.Addr().Is6() && a.Flags&unix.IFA_F_PERMANENT == 0 {
 			continue
 		}
@@ -321,15 +321,12 @@ func (u *Uplinks) routesOf(link netlink.Link) ([]route, error) {
 			if r.Protocol == unix.RTPROT_KERNEL || r.Protocol == unix.RTPROT_RA || r.Type != unix.RTN_UNICAST || r.Table == unix.RT_TABLE_LOCAL {
 				continue
 			}
-			to := prefixOf(r.Dst)
+			to := host.PrefixOf(r.Dst)
 			if !to.IsValid() {
-				to = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-				if family == netlink.FAMILY_V6 {
-					to = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-				}
+				to = host.Everything(family)
 			}
 			out = append(out, route{
-				To: to, Gateway: addrOf(r.Gw), Source: addrOf(r.Src), Table: r.Table, Priority: r.Priority, Protocol: int(r.Protocol), Scope: int(r.Scope),
+				To: to, Gateway: host.AddrOf(r.Gw), Source: host.AddrOf(r.Src), Table: r.Table, Priority: r.Priority, Protocol: int(r.Protocol), Scope: int(r.Scope),
 			})
 		}
 	}
@@ -348,7 +345,7 @@ func (u *Uplinks) give(p *plan, device string) error {
 		}
 	}
 	for _, a := range p.Addresses {
-		addr := &netlink.Addr{IPNet: ipNet(a)}
+		addr := &netlink.Addr{IPNet: host.IPNet(a)}
 		if a.Addr().Is6() {
 			addr.Flags = unix.IFA_F_NODAD // It was in use a moment ago.
 		}
@@ -393,7 +390,7 @@ func (u *Uplinks) routes(p *plan, device string) error {
 			continue
 		}
 		nl := &netlink.Route{
-			LinkIndex: link.Attrs().Index, Dst: ipNet(r.To), Table: r.Table, Priority: r.Priority, Family: familyOf(r.To.Addr()),
+			LinkIndex: link.Attrs().Index, Dst: host.IPNet(r.To), Table: r.Table, Priority: r.Priority, Family: host.FamilyOf(r.To.Addr()),
 			Protocol: netlink.RouteProtocol(r.Protocol), Scope: netlink.Scope(r.Scope),
 		}
 		if r.Gateway.IsValid() {
@@ -419,28 +416,4 @@ func (u *Uplinks) gone(bridge string) error {
 		return nil
 	}
 	return err
-}
-
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
-}
-
-func prefixOf(n *net.IPNet) netip.Prefix {
-	if n == nil {
-		return netip.Prefix{}
-	}
-	ones, _ := n.Mask.Size()
-	return netip.PrefixFrom(addrOf(n.IP), ones)
-}
-
-func addrOf(ip net.IP) netip.Addr {
-	addr, _ := netip.AddrFromSlice(ip)
-	return addr.Unmap()
-}
-
-func familyOf(a netip.Addr) int {
-	if a.Is4() {
-		return netlink.FAMILY_V4
-	}
-	return netlink.FAMILY_V6
 }
