@@ -37,6 +37,9 @@ var (
 func nodeAddr(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 200, 0, byte(10 + n)}) }
 func nodeName(n int) string     { return "node" + strconv.Itoa(n) }
 
+// physicalAddr is the address of a node in the network for ProviderNetworks.
+func physicalAddr(n int) netip.Addr { return netip.AddrFrom4([4]byte{172, 30, 0, byte(n)}) }
+
 // lab is one cluster: its name and where its files are.
 type lab struct {
 	name  string

@@ -17,6 +17,7 @@ import (
 const (
 	nodeBridge     = "nodes"
 	underlayBridge = "underlay"
+	physicalBridge = "physical"
 )
 
 // namespaceFile is where "ip netns" looks for a network namespace.
@@ -107,9 +108,9 @@ func (n *network) plug(bridge, port string, other *network, name string) error {
 	return n.up(port, netip.Prefix{})
 }
 
-// connectNode plugs a node into the cluster's two networks: eth0 has its address, eth1 is for tunnels and has none. With the
-// userspace data path the address of tunnels belongs to a bridge of Open vSwitch (deploy/underlay.sh), and a node's own
-// address must not depend on that.
+// connectNode plugs a node into the cluster's networks: eth0 has its address, eth1 is for tunnels and has none, eth2 is for
+// ProviderNetworks. With the userspace data path the address of tunnels belongs to a bridge of Open vSwitch
+// (deploy/underlay.sh), and a node's own address must not depend on that.
 func connectNode(cp, node *network, n int) error {
 	if err := cp.plug(nodeBridge, nodeName(n), node, "eth0"); err != nil {
 		return err
@@ -117,10 +118,14 @@ func connectNode(cp, node *network, n int) error {
 	if err := cp.plug(underlayBridge, nodeName(n)+"u", node, "eth1"); err != nil {
 		return err
 	}
+	if err := cp.plug(physicalBridge, nodeName(n)+"p", node, "eth2"); err != nil {
+		return err
+	}
 	if err := errors.Join(
 		node.up("lo", netip.Prefix{}),
 		node.up("eth0", netip.PrefixFrom(nodeAddr(n), nodeBits)),
 		node.up("eth1", netip.Prefix{}),
+		node.up("eth2", netip.PrefixFrom(physicalAddr(n), nodeBits)),
 	); err != nil {
 		return err
 	}

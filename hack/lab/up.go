@@ -113,8 +113,10 @@ func (l *lab) connect(cp *first, nodes []*first) error {
 	if err := control.bridge(nodeBridge, netip.PrefixFrom(gateway, nodeBits)); err != nil {
 		return err
 	}
-	if err := control.bridge(underlayBridge, netip.Prefix{}); err != nil {
-		return err
+	for _, name := range []string{underlayBridge, physicalBridge} {
+		if err := control.bridge(name, netip.Prefix{}); err != nil {
+			return err
+		}
 	}
 	for i, n := range nodes {
 		node, err := openNetwork(n.pid)
