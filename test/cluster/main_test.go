@@ -44,6 +44,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(internetVariable) != "" {
 		serveInternet()
 	}
+	if address := os.Getenv(stationVariable); address != "" {
+		serveStation(address)
+	}
 	if err := connect(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -5,6 +5,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -30,22 +31,26 @@ const (
 // serveInternet is the process in that namespace.
 func serveInternet() {
 	_, _ = os.Stdin.Read(make([]byte, 1)) // until it has an address
-	err := http.ListenAndServe(":80", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, _ := net.SplitHostPort(r.RemoteAddr)
-		fmt.Fprint(w, host)
-	}))
-	fmt.Fprintln(os.Stderr, err)
+	fmt.Fprintln(os.Stderr, serveAddresses())
 	os.Exit(1)
 }
 
-// startInternet connects a new namespace with the one that the test is in.
-func startInternet(t *testing.T) {
+// serveAddresses tells each client its address.
+func serveAddresses() error {
+	return http.ListenAndServe(":80", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, _ := net.SplitHostPort(r.RemoteAddr)
+		fmt.Fprint(w, host)
+	}))
+}
+
+// startOutside starts the process of TestMain for a variable in a network namespace of its own; it goes on when told.
+func startOutside(t *testing.T, variable, value string) (ns netns.NsHandle, tell io.Writer) {
 	t.Helper()
 	c := exec.Command("/proc/self/exe")
-	c.Env = append(os.Environ(), internetVariable+"=1")
+	c.Env = append(os.Environ(), variable+"="+value)
 	c.Stderr = os.Stderr
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	stdin, err := c.StdinPipe()
+	tell, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,11 +61,17 @@ func startInternet(t *testing.T) {
 		_ = c.Process.Kill()
 		_ = c.Wait()
 	})
-	ns, err := netns.GetFromPid(c.Process.Pid)
-	if err != nil {
+	if ns, err = netns.GetFromPid(c.Process.Pid); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = ns.Close() }()
+	t.Cleanup(func() { _ = ns.Close() })
+	return ns, tell
+}
+
+// startInternet connects a new namespace with the one that the test is in.
+func startInternet(t *testing.T) {
+	t.Helper()
+	ns, tell := startOutside(t, internetVariable, "1")
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -93,7 +104,7 @@ func startInternet(t *testing.T) {
 	_, toNodes, err := net.ParseCIDR(nodes[node1] + "/24")
 	must(err)
 	must(there.RouteAdd(&netlink.Route{Dst: toNodes, Gw: net.ParseIP(internetRouter)}))
-	_, err = stdin.Write([]byte("\n"))
+	_, err = tell.Write([]byte("\n"))
 	must(err)
 }
 
