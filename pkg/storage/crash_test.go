@@ -287,9 +287,9 @@ func TestTheWriterIsKilled(t *testing.T) {
 	}
 }
 
-// impatient makes sessions end soon when the server is silent.
+// impatient makes sessions end soon when the server is silent. Who uses it waits long: on a slow machine they end without that, too.
 func impatient(o *storage.Options) {
-	o.NB = ovsdb.Options{Addresses: o.NB.Addresses, DialTimeout: 300 * time.Millisecond, CallTimeout: 300 * time.Millisecond, ProbeInterval: 300 * time.Millisecond}
+	o.NB = ovsdb.Options{Addresses: o.NB.Addresses, DialTimeout: time.Second, CallTimeout: time.Second, ProbeInterval: time.Second}
 }
 
 func TestALostReplyIsNoLostWrite(t *testing.T) {
@@ -365,7 +365,7 @@ func TestATransactionThatWaitsInThePausedServer(t *testing.T) {
 		t.Run(end.name, func(t *testing.T) {
 			t.Parallel()
 			nb := ovntest.NB(t)
-			e := openToys(t, nb.NBAddress(), impatient, func(o *storage.Options) { o.WaitLimit = patience })
+			e := openToys(t, nb.NBAddress(), impatient)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			must(e.createBox(ctx, box("b", "red")))(t)

@@ -34,7 +34,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			nb := ovntest.NB(t)
-			e := openToys(t, nb.NBAddress(), impatient, func(o *storage.Options) { o.WaitLimit = 200 * time.Millisecond })
+			e := openToys(t, nb.NBAddress(), func(o *storage.Options) { o.WaitLimit = 2 * time.Second })
 			ctx := t.Context()
 			made := must(e.createBox(ctx, box("b", "red")))(t)
 			w := watchFrom(t, e.boxes, "/boxes", made.ResourceVersion)
@@ -45,7 +45,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 			}
 
 			// Clients wait no longer than this, whenever they come.
-			deadline, cancel := context.WithTimeout(ctx, 20*time.Second)
+			deadline, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()
 			if !test.paused {
 				_, err := e.createBox(deadline, box("early", "red"))
@@ -162,7 +162,7 @@ func TestAnEngineStartsBeforeItsDatabase(t *testing.T) {
 	t.Parallel()
 	nb := ovntest.NB(t)
 	noError(t, nb.KillNB())
-	e := startToys(t, nb.NBAddress(), impatient)
+	e := startToys(t, nb.NBAddress())
 	if e.Ready() == nil || e.View() != nil {
 		t.Error("ready without a database")
 	}

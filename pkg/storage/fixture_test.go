@@ -49,6 +49,8 @@ func startToys(t testing.TB, address string, change ...func(*storage.Options)) *
 		Tables:    toyTables,
 		Codec:     toyCodec,
 		Metrics:   metrics,
+		// A session that a slow machine loses is no reason to fail; tests of the limit set theirs.
+		WaitLimit: patience,
 	}
 	for _, f := range change {
 		f(&o)

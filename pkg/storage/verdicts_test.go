@@ -6,9 +6,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apistorage "k8s.io/apiserver/pkg/storage"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/northbound-ovn/northbound/pkg/ovn/ovntest"
 	"github.com/northbound-ovn/northbound/pkg/storage"
@@ -95,7 +97,7 @@ func TestWhatTheDatabaseRefusesIsRefusedAlone(t *testing.T) {
 	}
 }
 
-// expire makes an object whose time ends a second from now.
+// expire makes an object whose time ends so many seconds from now.
 func expire(ctx context.Context, t *testing.T, e *toys, name string, ttl uint64) {
 	t.Helper()
 	noError(t, e.boxes.Create(ctx, "/boxes/"+name, box(name, "red"), nil, ttl))
@@ -105,18 +107,28 @@ func TestTimeToLive(t *testing.T) {
 	t.Parallel()
 	nb := ovntest.NB(t).NBAddress()
 	ctx := t.Context()
+	// No time passes but when a test waits for that.
+	clock := clocktesting.NewFakeClock(time.Now())
+	openToys := func(t *testing.T) *toys {
+		return openToys(t, nb, func(o *storage.Options) { o.Clock = clock })
+	}
 	gone := func(e *toys, name string) func() bool {
-		return func() bool { _, err := e.box(ctx, name); return apistorage.IsNotFound(err) }
+		return func() bool {
+			clock.Step(time.Second)
+			_, err := e.box(ctx, name)
+			return apistorage.IsNotFound(err)
+		}
 	}
 	t.Run("an object whose time ends while no engine runs goes when one starts", func(t *testing.T) {
-		e := openToys(t, nb)
+		e := openToys(t)
 		expire(ctx, t, e, "short", 1)
 		e.Close()
-		e = openToys(t, nb)
+		clock.Step(2 * time.Second)
+		e = openToys(t)
 		eventually(t, "the object expires", gone(e, "short"))
 	})
 	t.Run("an update leaves the time as it is, also for other engines", func(t *testing.T) {
-		e, other := openToys(t, nb), openToys(t, nb)
+		e, other := openToys(t), openToys(t)
 		expire(ctx, t, e, "kept", 2)
 		must(e.updateBox(ctx, "kept", func(b *Box) { b.Spec.Count++ }))(t)
 		e.Close()
@@ -124,10 +136,11 @@ func TestTimeToLive(t *testing.T) {
 		eventually(t, "the object expires", gone(other, "kept"))
 	})
 	t.Run("an object whose time is over and that is in use waits as any other", func(t *testing.T) {
-		e := openToys(t, nb)
+		e := openToys(t)
 		expire(ctx, t, e, "used", 1)
 		must(e.createItem(ctx, item("user", "used")))(t)
 		eventually(t, "the object is marked", func() bool {
+			clock.Step(time.Second)
 			b, err := e.box(ctx, "used")
 			return err == nil && b.DeletionTimestamp != nil && !b.DeletionTimestamp.IsZero()
 		})
