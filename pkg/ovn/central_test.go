@@ -22,7 +22,7 @@ import (
 )
 
 // patience bounds what must happen soon, on a machine that is busy.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 func start(t *testing.T, config ovn.Config) *ovn.Central {
 	t.Helper()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/northbound-ovn/northbound/pkg/ovn"
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -81,12 +82,17 @@ func Dir(t testing.TB) string {
 // Dial opens a session with a Northbound database for a test, and closes it when the test ends.
 func Dial(t testing.TB, address string) *ovsdb.Session {
 	t.Helper()
-	s, err := ovsdb.Dial(t.Context(), ovsdb.Options{Addresses: []string{address}})
+	s, err := ovsdb.Dial(t.Context(), patient(address))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
 	return s
+}
+
+// patient is for sessions that a slow machine shall not end.
+func patient(address string) ovsdb.Options {
+	return ovsdb.Options{Addresses: []string{address}, DialTimeout: time.Minute, CallTimeout: time.Minute}
 }
 
 // Nbctl runs ovn-nbctl against the database at an address and returns its output.
@@ -105,7 +111,7 @@ func Dump(t testing.TB, address string, without ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	defer cancel()
-	s, err := ovsdb.Dial(ctx, ovsdb.Options{Addresses: []string{address}})
+	s, err := ovsdb.Dial(ctx, patient(address))
 	if err != nil {
 		t.Fatal(err)
 	}

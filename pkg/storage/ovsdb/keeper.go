@@ -10,7 +10,8 @@ const ticksPerTimeout = 8
 
 // keep ends the session when the server leaves a call unanswered for too long, and probes a server that says nothing.
 // It counts ticks instead of comparing times: a process that did not run does not blame its server, and the time in
-// which the session itself is the slow one does not count.
+// which the session itself is the slow one does not count. The first tick that a call sees does not count either: it may be
+// one that was due before the call.
 func (s *Session) keep() {
 	tick := max(min(s.o.CallTimeout, s.o.ProbeInterval)/ticksPerTimeout, time.Millisecond)
 	ticker := time.NewTicker(tick)
@@ -49,7 +50,7 @@ func (s *Session) count(tick time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.pending {
-		if c.silent >= c.limit {
+		if c.silent > c.limit {
 			return fmt.Errorf("%w: no reply to %s within %v", ErrSilent, c.method, c.limit)
 		}
 		c.silent += tick

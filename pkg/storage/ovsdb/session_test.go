@@ -16,7 +16,7 @@ import (
 const nb = "OVN_Northbound"
 
 // patience bounds what must happen soon, on a machine that is busy.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 var copp = map[string][]string{"Copp": {"name", "external_ids"}}
 
@@ -101,6 +101,21 @@ func ended(t testing.TB, s *ovsdb.Session) error {
 			}
 		case <-deadline:
 			t.Fatal("the session does not end")
+		}
+	}
+}
+
+// eventually waits until a condition holds. It is for what no event tells.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for !holds() {
+		select {
+		case <-deadline:
+			t.Fatalf("did not happen: %s", what)
+		case <-poll.C:
 		}
 	}
 }
@@ -303,10 +318,13 @@ func TestMessagesOfAnySize(t *testing.T) {
 // A session that is not read gets what it missed merged into few updates, and the right content; its deadlines do not
 // count the time in which nobody takes its events.
 func TestMergedUpdates(t *testing.T) {
-	const commits = 3000
+	const (
+		enough = 3000 // that the server has to merge
+		limit  = time.Second
+	)
 	c := ovntest.NB(t)
 	writer := ovntest.Dial(t, c.NBAddress())
-	slow := dial(t, ovsdb.Options{Addresses: []string{c.NBAddress()}, CallTimeout: 200 * time.Millisecond, ProbeInterval: 100 * time.Millisecond})
+	slow := dial(t, ovsdb.Options{Addresses: []string{c.NBAddress()}, CallTimeout: limit, ProbeInterval: limit / 2})
 	content := table{}
 	content.apply(slow.Schema(), monitor(t, slow, "").Update)
 	barrier, err := slow.Echo()
@@ -315,12 +333,13 @@ func TestMergedUpdates(t *testing.T) {
 	}
 	id := ovsdb.NewUUID()
 	padding := strings.Repeat("x", 4000)
-	for i := range commits {
+	commits := 0
+	for begin := time.Now(); commits < enough || time.Since(begin) < 3*limit; commits++ {
 		reply(t, writer, send(t, writer, func(txn *ovsdb.Txn) {
-			if i == 0 {
+			if commits == 0 {
 				txn.Insert("Copp", id, document("a", nil))
 			}
-			txn.Update("Copp", id, ovsdb.Row{"external_ids": ovsdb.Map(map[string]string{"rev": strconv.Itoa(i), "doc": padding + strconv.Itoa(i)})})
+			txn.Update("Copp", id, ovsdb.Row{"external_ids": ovsdb.Map(map[string]string{"rev": strconv.Itoa(commits), "doc": padding + strconv.Itoa(commits)})})
 		}))
 	}
 	updates, last := 0, ""
