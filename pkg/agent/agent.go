@@ -186,18 +186,11 @@ func (a *Agent) runProbes(ctx context.Context, wg *sync.WaitGroup) {
 	})
 	wg.Go(func() { a.probes.proxy.Run(ctx) })
 	wg.Go(func() {
-		ticker := time.NewTicker(time.Second)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				if a.probes.polled.Load() {
-					a.probesLoop.Wake()
-				}
+		every(ctx, time.Second, func() {
+			if a.probes.polled.Load() {
+				a.probesLoop.Wake()
 			}
-		}
+		})
 	})
 }
 
@@ -375,18 +368,7 @@ func (a *Agent) follow(ctx context.Context, wg *sync.WaitGroup) {
 			}
 		}
 	})
-	wg.Go(func() {
-		ticker := time.NewTicker(heartbeat)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				a.chassisLoop.Wake()
-			}
-		}
-	})
+	wg.Go(func() { every(ctx, heartbeat, a.chassisLoop.Wake) })
 }
 
 func wake(loops ...*loop) func() {
@@ -408,6 +390,20 @@ func repeat(ctx context.Context, f func() error) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
+		}
+	}
+}
+
+// every calls f after each period, until the context ends.
+func every(ctx context.Context, period time.Duration, f func()) {
+	ticker := time.NewTicker(period)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			f()
 		}
 	}
 }
