@@ -2,12 +2,14 @@ package controller
 
 import (
 	"context"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/klog/v2"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	applyv1 "github.com/northbound-ovn/northbound/pkg/generated/applyconfiguration/kubeovn/v1"
@@ -16,8 +18,12 @@ import (
 
 const isTrue = "true"
 
-// nodes makes gateways of the Chassis whose nodes have the label ovn.kubernetes.io/external-gw, and removes what agents left
-// behind on nodes that are gone: their Chassis and the IPs of their ports.
+// labelsManager owns the labels that Chassis have from their nodes. It is not Manager: what a manager applies is all that it owns.
+const labelsManager = Manager + "/labels"
+
+// nodes makes gateways of the Chassis whose nodes have the label ovn.kubernetes.io/external-gw, gives Chassis the labels of their
+// nodes, by which Subnets select gateways, and removes what agents left behind on nodes that are gone: their Chassis and the
+// IPs of their ports. Agents could do none of this: a node may not say of itself that others should use it as a gateway.
 type nodes struct {
 	clients Clients
 	subnet  string // of the nodes' ports
@@ -37,12 +43,12 @@ func nodesLoop(c *Controller) (*loop, error) {
 			switch {
 			case node == nil:
 				l.add(old.Name)
-			case old == nil || old.Labels[v1.LabelExternalGateway] != node.Labels[v1.LabelExternalGateway]:
+			case old == nil || !maps.Equal(old.Labels, node.Labels):
 				l.add(node.Name)
 			}
 		}),
 		watch(chassis.Informer(), func(old, chassis *v1.Chassis) {
-			if chassis != nil && (old == nil || old.Spec.ExternalGateway != chassis.Spec.ExternalGateway) {
+			if chassis != nil && (old == nil || old.Spec.ExternalGateway != chassis.Spec.ExternalGateway || !maps.Equal(old.Labels, chassis.Labels)) {
 				l.add(chassis.Name)
 			}
 		}),
@@ -77,6 +83,9 @@ func (n *nodes) sync(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := n.label(ctx, chassis, node.Labels); err != nil {
+		return err
+	}
 	// Without the label, a Chassis is a gateway when somebody else says so.
 	gateway := node.Labels[v1.LabelExternalGateway] == isTrue
 	if gateway && chassis.Spec.ExternalGateway || !gateway && !owns(chassis, "f:externalGateway") {
@@ -87,6 +96,25 @@ func (n *nodes) sync(ctx context.Context, name string) error {
 		patch.WithSpec(applyv1.ChassisSpec().WithExternalGateway(true))
 	}
 	_, err = n.clients.Northbound.KubeovnV1().Chassis().Apply(ctx, patch, metav1.ApplyOptions{FieldManager: Manager, Force: true})
+	return err
+}
+
+// label gives a Chassis the labels of its node, and takes those back that the node has no more. A label that somebody else has set
+// on the Chassis stands, whatever the node's.
+func (n *nodes) label(ctx context.Context, chassis *v1.Chassis, labels map[string]string) error {
+	others, err := fieldsOfOthers(chassis, labelsManager)
+	if err != nil {
+		return err
+	}
+	wanted := maps.Clone(labels)
+	maps.DeleteFunc(wanted, func(key, _ string) bool { return others.Has(fieldpath.MakePathOrDie("metadata", "labels", key)) })
+	applied, err := applyv1.ExtractChassis(chassis, labelsManager)
+	if err != nil || maps.Equal(applied.Labels, wanted) {
+		return err
+	}
+	// Without force: whoever has set a label meanwhile keeps it, and this comes back here.
+	_, err = n.clients.Northbound.KubeovnV1().Chassis().Apply(ctx, applyv1.Chassis(chassis.Name).WithUID(chassis.UID).WithLabels(wanted),
+		metav1.ApplyOptions{FieldManager: labelsManager})
 	return err
 }
 

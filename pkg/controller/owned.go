@@ -2,8 +2,10 @@ package controller
 
 import (
 	"bytes"
+	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
 // formerManager wrote the same fields in clusters that come from Kube-OVN.
@@ -28,4 +30,20 @@ func owned(obj metav1.Object, field string, managers ...string) bool {
 		}
 	}
 	return false
+}
+
+// fieldsOfOthers are the fields of an object that somebody else than a manager owns.
+func fieldsOfOthers(obj metav1.Object, manager string) (*fieldpath.Set, error) {
+	all := fieldpath.NewSet()
+	for _, entry := range obj.GetManagedFields() {
+		if entry.Manager == manager || entry.FieldsV1 == nil {
+			continue
+		}
+		var fields fieldpath.Set
+		if err := fields.FromJSON(bytes.NewReader(entry.FieldsV1.GetRawBytes())); err != nil {
+			return nil, fmt.Errorf("managed fields of %s, of %s: %w", obj.GetName(), entry.Manager, err)
+		}
+		all = all.Union(&fields)
+	}
+	return all, nil
 }

@@ -5,6 +5,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"maps"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -171,4 +172,51 @@ func TestTheConfigMapConnectsTheDefaultVpcWithTheOutside(t *testing.T) {
 			return fmt.Errorf("Chassis %s is there (%v)", name, err)
 		})
 	}
+}
+
+func TestAChassisHasTheLabelsOfItsNode(t *testing.T) {
+	newNode(t, "labelled")
+	nodes, chassis := cluster.kubernetes.CoreV1().Nodes(), cluster.northbound.KubeovnV1().Chassis()
+	newSubnet(t, "by-labels", v1.SubnetSpec{CIDRBlock: "10.150.0.0/24", GatewayType: v1.GatewayCentralized,
+		GatewayNodeSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"rack": "r1"}}}})
+	label := func(labels string) {
+		t.Helper()
+		must(nodes.Patch(t.Context(), "labelled", types.MergePatchType, []byte(`{"metadata":{"labels":`+labels+`}}`), metav1.PatchOptions{}))(t)
+	}
+	labelByHand := func(labels string) {
+		t.Helper()
+		must(chassis.Patch(t.Context(), "labelled", types.MergePatchType, []byte(`{"metadata":{"labels":`+labels+`}}`), metav1.PatchOptions{FieldManager: "somebody"}))(t)
+	}
+	want := func(labels map[string]string, gateway string) {
+		t.Helper()
+		eventually(t, func(ctx context.Context) error {
+			c, err := chassis.Get(ctx, "labelled", metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			subnet, err := cluster.northbound.KubeovnV1().Subnets().Get(ctx, "by-labels", metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			if !maps.Equal(c.Labels, labels) || subnet.Status.ActivateGateway != gateway {
+				return fmt.Errorf("the Chassis has %v, want %v; the gateway is %q, want %q", c.Labels, labels, subnet.Status.ActivateGateway, gateway)
+			}
+			return nil
+		})
+	}
+	label(`{"rack":"r1","zone":"a"}`)
+	want(map[string]string{"rack": "r1", "zone": "a"}, "labelled")
+
+	// What somebody set stands, until they take it away.
+	labelByHand(`{"mine":"yes","zone":"b"}`)
+	want(map[string]string{"rack": "r1", "zone": "b", "mine": "yes"}, "labelled")
+	label(`{"zone":"c","rack":"r2"}`)
+	want(map[string]string{"rack": "r2", "zone": "b", "mine": "yes"}, "")
+	labelByHand(`{"zone":null}`)
+	want(map[string]string{"rack": "r2", "zone": "c", "mine": "yes"}, "")
+	label(`{"rack":null,"zone":null,"mine":"no"}`)
+	want(map[string]string{"mine": "yes"}, "")
+	label(`{"mine":null}`)
+	label(`{"rack":"r1"}`)
+	want(map[string]string{"rack": "r1", "mine": "yes"}, "labelled")
 }
