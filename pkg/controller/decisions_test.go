@@ -145,7 +145,11 @@ func TestTheRuleOfAService(t *testing.T) {
 			{Name: "sctp", Port: 9, TargetPort: 9, Protocol: "SCTP"},
 		},
 	}
-	rule := ruleOf(service(nil), "ovn-cluster")
+	rules := rulesOf(service(nil), "ovn-cluster")
+	if len(rules) != 1 {
+		t.Fatalf("got %d rules", len(rules))
+	}
+	rule := rules[0]
 	if diff := cmp.Diff(want, rule.Spec); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -162,16 +166,59 @@ func TestTheRuleOfAService(t *testing.T) {
 		{"that is a name has none", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeExternalName }, false},
 		{"that is headless has none", func(s *corev1.Service) { s.Spec.ClusterIPs = []string{"None"} }, false},
 		{"without an address yet has none", func(s *corev1.Service) { s.Spec.ClusterIPs = nil }, false},
-		{"of another proxy has none", func(s *corev1.Service) { s.Labels = map[string]string{labelServiceProxyName: "other"} }, false},
+		{"of another proxy has none", func(s *corev1.Service) {
+			s.Labels = map[string]string{"service.kubernetes.io/service-proxy-name": "other"}
+		}, false},
 	} {
 		t.Run("a Service "+test.name, func(t *testing.T) {
-			if got := ruleOf(service(test.change), "ovn-cluster") != nil; got != test.want {
+			if got := len(rulesOf(service(test.change), "ovn-cluster")) > 0; got != test.want {
 				t.Errorf("got %v", got)
 			}
 		})
 	}
-	if ruleOf(nil, "ovn-cluster") != nil {
+	if rulesOf(nil, "ovn-cluster") != nil {
 		t.Error("a Service that is gone has a rule")
+	}
+}
+
+func TestAServiceHasARuleForEachOfItsAddresses(t *testing.T) {
+	names := func(change func(*corev1.Service)) []string {
+		s := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "web"}, Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeLoadBalancer, ClusterIPs: []string{"10.96.0.10", "fd00:10:96::1"}, ExternalIPs: []string{"192.0.2.7", "2001:db8::", "192.0.2.7", "10.96.0.10"},
+			Ports: []corev1.ServicePort{{Port: 80}},
+		}, Status: corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: []corev1.LoadBalancerIngress{
+			{IP: "198.51.100.1"}, {Hostname: "example.org"}, {IP: "192.0.2.7"}, {IP: "198.51.100.2", IPMode: new(corev1.LoadBalancerIPModeProxy)},
+		}}}}
+		if change != nil {
+			change(s)
+		}
+		var names []string
+		for _, r := range rulesOf(s, "ovn-cluster") {
+			names = append(names, r.Name+" "+r.Spec.Vip)
+		}
+		return names
+	}
+	const (
+		cluster  = "svc.ns.web 10.96.0.10,fd00:10:96::1"
+		external = "svc.ns.web.192.0.2.7 192.0.2.7"
+		six      = "svc.ns.web.2001-0db8-0000-0000-0000-0000-0000-0000 2001:db8::"
+		balanced = "svc.ns.web.198.51.100.1 198.51.100.1"
+	)
+	for _, test := range []struct {
+		name   string
+		change func(*corev1.Service)
+		want   []string
+	}{
+		{"all that are addresses", nil, []string{cluster, external, six, balanced}},
+		{"only those of its families", func(s *corev1.Service) { s.Spec.ClusterIPs = s.Spec.ClusterIPs[1:] }, []string{"svc.ns.web fd00:10:96::1", six}},
+		{"not those of a former load balancer", func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort }, []string{cluster, external, six}},
+		{"not those that admit some only", func(s *corev1.Service) { s.Spec.LoadBalancerSourceRanges = []string{"10.0.0.0/8"} }, []string{cluster, external, six}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, names(test.change)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -5,9 +5,11 @@ package controller
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -90,6 +92,96 @@ func TestAServiceWithoutAnAddressHasNoLoadBalancer(t *testing.T) {
 	// One with an address may lose it by changing its type.
 	must(cluster.kubernetes.CoreV1().Services(ns).Patch(t.Context(), "later", types.MergePatchType, []byte(`{"spec":{"type":"ExternalName","externalName":"example.org","clusterIP":null,"clusterIPs":null}}`), metav1.PatchOptions{}))(t)
 	balanced(t, "slr-svc."+ns+".later-tcp", "")
+}
+
+func TestAServiceIsKnownOutsideByItsOtherAddresses(t *testing.T) {
+	ns := newNamespace(t)
+	services := cluster.kubernetes.CoreV1().Services(ns)
+	service := newService(t, ns, "web", func(s *corev1.Service) {
+		s.Spec.Type, s.Spec.ExternalIPs = corev1.ServiceTypeLoadBalancer, []string{"198.51.100.7"}
+	})
+	pod := newPod(t, ns, "web", map[string]string{"app": "web"}, nil)
+	a := plug(t, pod, v1.DefaultSubnet, "")
+	report(t, pod, corev1.PodRunning, true, a)
+	atCluster, external, outside := "slr-svc."+ns+".web-tcp", "slr-svc."+ns+".web.198.51.100.7-tcp", "slr-svc."+ns+".web.198.51.100.8-tcp"
+	balanced(t, atCluster, service.Spec.ClusterIP+":80="+a+":8080")
+	balanced(t, external, "198.51.100.7:80="+a+":8080")
+
+	service = must(services.Get(t.Context(), "web", metav1.GetOptions{}))(t)
+	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "198.51.100.8"}}
+	must(services.UpdateStatus(t.Context(), service, metav1.UpdateOptions{}))(t)
+	balanced(t, outside, "198.51.100.8:80="+a+":8080")
+
+	// One that another Service has stays with that; the second is told, and has its cluster IP.
+	second := newService(t, ns, "second", func(s *corev1.Service) { s.Spec.ExternalIPs = []string{"198.51.100.7"} })
+	balanced(t, "slr-svc."+ns+".second-tcp", second.Spec.ClusterIP+":80=")
+	eventually(t, eventOn(ns, "second", "NoLoadBalancer", "198.51.100.7 port 80/TCP is in use by SwitchLBRule svc."+ns+".web.198.51.100.7"))
+
+	must(services.Patch(t.Context(), "web", types.MergePatchType, []byte(`{"spec":{"externalIPs":null,"loadBalancerSourceRanges":["192.0.2.0/24"]}}`), metav1.PatchOptions{}))(t)
+	balanced(t, outside, "")
+	balanced(t, atCluster, service.Spec.ClusterIP+":80="+a+":8080")
+	balanced(t, "slr-svc."+ns+".second.198.51.100.7-tcp", "198.51.100.7:80=") // which is free now
+	remove(t, pod)
+}
+
+// eventOn is nil when there is an event of a reason on a Service whose note has a text.
+func eventOn(ns, service, reason, text string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		list, err := cluster.kubernetes.EventsV1().Events(ns).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, e := range list.Items {
+			if e.Regarding.Name == service && e.Reason == reason && strings.Contains(e.Note, text) {
+				return nil
+			}
+		}
+		return fmt.Errorf("no event %s on Service %s says %q", reason, service, text)
+	}
+}
+
+func TestAServiceWithoutASelectorHasTheBackEndsThatSomebodyWrote(t *testing.T) {
+	ns := newNamespace(t)
+	service := newService(t, ns, "manual", func(s *corev1.Service) {
+		s.Spec.Selector = nil
+		s.Spec.Ports = []corev1.ServicePort{
+			{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}, {Name: "dns", Port: 53, Protocol: corev1.ProtocolUDP}, {Name: "signals", Port: 2905, Protocol: corev1.ProtocolSCTP},
+		}
+	})
+	lb, vip := "slr-svc."+ns+".manual-", service.Spec.ClusterIP
+	slice := func(name, address string, ready *bool, ports ...discoveryv1.EndpointPort) {
+		t.Helper()
+		must(cluster.kubernetes.DiscoveryV1().EndpointSlices(ns).Create(t.Context(), &discoveryv1.EndpointSlice{
+			ObjectMeta:  metav1.ObjectMeta{Name: name, Labels: map[string]string{discoveryv1.LabelServiceName: "manual"}},
+			AddressType: discoveryv1.AddressTypeIPv4, Ports: ports,
+			Endpoints: []discoveryv1.Endpoint{{Addresses: []string{address}, Conditions: discoveryv1.EndpointConditions{Ready: ready}}},
+		}, metav1.CreateOptions{}))(t)
+	}
+	port := func(name string, number int32, protocol corev1.Protocol) discoveryv1.EndpointPort {
+		return discoveryv1.EndpointPort{Name: &name, Port: &number, Protocol: &protocol}
+	}
+	// The ports are those of the slices; a slice need not have all; without a condition, an endpoint is ready.
+	slice("first", "192.0.2.50", nil, port("http", 9090, corev1.ProtocolTCP), port("dns", 5353, corev1.ProtocolUDP), port("signals", 2905, corev1.ProtocolSCTP))
+	slice("second", "192.0.2.51", new(true), port("http", 9091, corev1.ProtocolTCP))
+	slice("third", "192.0.2.52", new(false), port("http", 9092, corev1.ProtocolTCP))
+	balanced(t, lb+"tcp", vip+":80=192.0.2.50:9090,192.0.2.51:9091")
+	balanced(t, lb+"udp", vip+":53=192.0.2.50:5353")
+	balanced(t, lb+"sctp", vip+":2905=192.0.2.50:2905")
+	if err := cluster.kubernetes.DiscoveryV1().EndpointSlices(ns).Delete(t.Context(), "first", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	balanced(t, lb+"tcp", vip+":80=192.0.2.51:9091")
+	balanced(t, lb+"udp", vip+":53=")
+}
+
+func TestAServiceMayPublishPodsThatAreNotReady(t *testing.T) {
+	ns := newNamespace(t)
+	service := newService(t, ns, "early", func(s *corev1.Service) { s.Spec.PublishNotReadyAddresses = true })
+	pod := newPod(t, ns, "early", map[string]string{"app": "early"}, nil)
+	a := plug(t, pod, v1.DefaultSubnet, "")
+	report(t, pod, corev1.PodRunning, false, a)
+	balanced(t, "slr-svc."+ns+".early-tcp", service.Spec.ClusterIP+":80="+a+":8080")
+	remove(t, pod)
 }
 
 func TestABackEndInAnotherVpcGetsNoTraffic(t *testing.T) {
