@@ -32,6 +32,14 @@ var nbTables = map[string][]string{
 	nb.BFD:               {"logical_port", "dst_ip", "min_tx", "min_rx", "detect_mult", "options", "external_ids"},
 }
 
+// nbAttachments are the columns that hold rows which live on without them: load balancers belong to no switch alone, and the ports of a
+// group belong to their switch. These columns are short.
+var nbAttachments = map[string]string{
+	nb.LogicalSwitch: "load_balancer",
+	nb.LogicalRouter: "load_balancer",
+	nb.PortGroup:     "ports",
+}
+
 // session is how the engine reaches the database at an address, which is a list as --nb-address.
 func (n *NorthboundOptions) session(address string) (ovsdb.Options, error) {
 	addresses, err := ovsdb.ParseAddresses(address)

@@ -109,9 +109,9 @@ func (o *Options) engineOptions(address string) (storage.Options, error) {
 		NB:        session,
 		Group:     v1.GroupName,
 		Resources: engineResources(o.Network),
-		Tables:    nbTables,
-		Codec:     documents{},
-		Drift:     storage.DriftMode(o.Northbound.Drift),
+		Tables:    nbTables, Attachments: nbAttachments,
+		Codec: documents{},
+		Drift: storage.DriftMode(o.Northbound.Drift),
 	}, err
 }
 

@@ -108,6 +108,8 @@ func create(t testing.TB, s *apiservertest.Server, objects ...any) {
 			_, err = c.IPs().Create(t.Context(), o, metav1.CreateOptions{})
 		case *v1.Vip:
 			_, err = c.Vips().Create(t.Context(), o, metav1.CreateOptions{})
+		case *v1.SwitchLBRule:
+			_, err = c.SwitchLBRules().Create(t.Context(), o, metav1.CreateOptions{})
 		default:
 			t.Fatalf("cannot create a %T", o)
 		}

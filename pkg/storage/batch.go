@@ -33,8 +33,11 @@ type batch struct {
 	rows rowChanges
 	// parents are those of rows that this process did not place, by owner and row key.
 	parents map[string]map[string][]Parent
-	dirty   map[string]bool // keys whose status and rows must be derived again
-	lazy    map[string]bool // keys whose status is to be derived some time later
+	// detached, of an audit, reports whether somebody took a row out of a column that it should be in.
+	detached func(Parent, ovsdb.UUID) bool
+
+	dirty map[string]bool // keys whose status and rows must be derived again
+	lazy  map[string]bool // keys whose status is to be derived some time later
 
 	undo []func() // takes back the request that is being planned, last first
 

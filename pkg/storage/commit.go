@@ -31,6 +31,9 @@ func (r *replica) gather() {
 		q := r.requeued[0]
 		if r.next == nil {
 			r.next = r.begin()
+			if q.audit {
+				r.next.detached = r.detached
+			}
 		}
 		if n := len(r.next.reqs); n >= maxBatch || n > 0 && !together(r.next.reqs[0], q) {
 			return
@@ -61,6 +64,7 @@ func (r *replica) flush(ctx context.Context) error {
 	}
 	if b.reqs != nil && b.onlyAudit() && !b.force {
 		r.countDrift(ctx, b)
+		r.attachAgain(b)
 		if r.e.opts.Drift == DriftReport {
 			settle(b)
 			return nil

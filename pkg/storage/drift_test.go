@@ -25,6 +25,9 @@ var damages = []struct {
 	{"the tags are removed", "Logical_Switch", []string{"clear", "Logical_Switch", "b", "external_ids"}},
 	{"a port is deleted", "Logical_Switch_Port", []string{"lsp-del", "i"}},
 	{"a switch is deleted with its ports", "Logical_Switch", []string{"ls-del", "b"}},
+	{"a port is taken out of its group", "Port_Group", []string{"clear", "Port_Group", "b", "ports"}},
+	{"a group is deleted", "Port_Group", []string{"pg-del", "b"}},
+	{"groups and a switch are deleted", "Port_Group", []string{"pg-del", "b", "--", "pg-del", "c", "--", "ls-del", "b"}},
 	{"everything is deleted", "Logical_Switch_Port", []string{"ls-del", "b", "--", "ls-del", "c"}},
 }
 
@@ -34,7 +37,9 @@ func newDriftingToys(t *testing.T, change ...func(*storage.Options)) (*toys, str
 	ctx := t.Context()
 	ovntest.Nbctl(t, nb, "init") // makes the row that ovn-nbctl wants in NB_Global
 	for _, name := range []string{"b", "c"} {
-		must(e.createBox(ctx, box(name, "red")))(t)
+		grouped := box(name, "red")
+		grouped.Spec.Grouped = true
+		must(e.createBox(ctx, grouped))(t)
 	}
 	must(e.createItem(ctx, item("i", "b")))(t)
 	must(e.createItem(ctx, item("j", "b")))(t)

@@ -42,6 +42,9 @@ type Options struct {
 	// Tables are the Northbound tables and columns in which kinds realize their objects. Tables and columns that the
 	// connected database does not have are left out; see View.HasColumn.
 	Tables map[string][]string
+	// Attachments are columns, by table, that hold rows which live on when they are taken out, as a switch its load balancers. A row
+	// that somebody takes out of one of them is put back, as other drift is repaired.
+	Attachments map[string]string
 	// Codec encodes and decodes documents.
 	Codec runtime.Codec
 	// Transformer, when set, transforms the stored form (encryption at rest); documents then stay in memory in that form

@@ -46,9 +46,9 @@ func startToys(t testing.TB, address string, change ...func(*storage.Options)) *
 		NB:        ovsdb.Options{Addresses: []string{address}},
 		Group:     toyVersion.Group,
 		Resources: []*storage.Resource{boxes, items},
-		Tables:    toyTables,
-		Codec:     toyCodec,
-		Metrics:   metrics,
+		Tables:    toyTables, Attachments: toyAttachments,
+		Codec:   toyCodec,
+		Metrics: metrics,
 		// A session that a slow machine loses is no reason to fail; tests of the limit set theirs.
 		WaitLimit: patience,
 	}

@@ -18,6 +18,7 @@ func (r *replica) load(ctx context.Context, initial ovsdb.Initial) error {
 	s.schema, s.columns, s.hints, s.epoch = r.schema, r.columns, old.hints, old.epoch+1
 	docs, known := r.docs, len(r.docs) > 0 || old.token != ""
 	r.docs, r.rows, r.ttl = map[ovsdb.UUID]*entry{}, map[ovsdb.UUID]*realized{}, map[string]int64{}
+	r.attachments.members = map[Parent]map[ovsdb.UUID]struct{}{}
 	r.e.corrupt.Store(0)
 	loaded := r.decodeAll(ctx, initial.Update.Tables[carrierTable])
 	for _, e := range loaded {
@@ -31,6 +32,7 @@ func (r *replica) load(ctx context.Context, initial ovsdb.Initial) error {
 		r.countCorrupt(nil, e)
 	}
 	r.token(s, initial.Update.Tables[carrierTable])
+	r.attach(&initial.Update)
 	for table, updates := range initial.Update.Tables {
 		if table != carrierTable {
 			r.applyRows(updates, table, s)

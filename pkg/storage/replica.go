@@ -19,7 +19,7 @@ type replica struct {
 	e       *Engine
 	session *ovsdb.Session
 	schema  ovsdb.Schema
-	columns map[string][]string // monitored, of all tables; what the database has
+	columns map[string][]string // of rows and documents, by table; what the database has
 	lastTxn string
 	serving bool // the replica is loaded and the token row exists
 
@@ -27,7 +27,8 @@ type replica struct {
 	gone    map[ovsdb.UUID]bool      // rows of documents that somebody deleted: the next write inserts them again
 	rows    map[ovsdb.UUID]*realized // rows with our tags
 	writers map[string]string        // of the token row: last transaction by process
-	ttl     map[string]int64         // expiry by key
+	attachments
+	ttl map[string]int64 // expiry by key
 
 	batchSeq uint64
 	next     *batch   // being planned
@@ -88,6 +89,21 @@ func (r *replica) monitorTables(schema ovsdb.Schema) {
 			}
 		}
 	}
+	r.attachments.columns = map[string]string{}
+	for table, column := range r.e.opts.Attachments {
+		if len(r.columns[table]) > 0 && schema.HasColumn(table, column) {
+			r.attachments.columns[table] = column
+		}
+	}
+}
+
+// monitored are all columns that the monitor tells of.
+func (r *replica) monitored() map[string][]string {
+	all := maps.Clone(r.columns)
+	for table, column := range r.attachments.columns {
+		all[table] = append(slices.Clone(all[table]), column)
+	}
+	return all
 }
 
 // disconnected forgets what belongs to a session. What was planned is planned again; the outcome of what was sent is open.
@@ -166,7 +182,7 @@ func (r *replica) notice(ctx context.Context, u *ovsdb.Update) error {
 	if b := r.inflight; b != nil && !b.seen && u.Contains(b.token.String()) {
 		b.seen = true
 		r.lastTxn = u.TxnID
-		r.echoed = append(r.echoed, ownUpdate{update: u, planned: b.rows.rows})
+		r.echoed = append(r.echoed, ownUpdate{update: u, rows: &b.rows})
 		return nil
 	}
 	if err := r.settleEchoes(); err != nil {
@@ -177,8 +193,8 @@ func (r *replica) notice(ctx context.Context, u *ovsdb.Update) error {
 
 // ownUpdate is the notification of our own transaction.
 type ownUpdate struct {
-	update  *ovsdb.Update
-	planned map[ovsdb.UUID]*realized
+	update *ovsdb.Update
+	rows   *rowChanges // the plan
 }
 
 // settleEchoes looks into the notifications that were set aside: the server may have merged changes by others into them.
@@ -190,7 +206,7 @@ func (r *replica) settleEchoes() error {
 		}
 		for table, updates := range own.update.Tables {
 			own.update.Tables[table] = slices.DeleteFunc(updates, func(c ovsdb.RowUpdate) bool {
-				_, planned := own.planned[c.UUID]
+				_, planned := own.rows.rows[c.UUID]
 				return planned
 			})
 		}
@@ -253,14 +269,16 @@ func (r *replica) foreignDocuments(ctx context.Context, u *ovsdb.Update) error {
 	}
 	old := s.rev
 	r.token(s, u.Tables[carrierTable])
+	owners := r.attach(u)
 	for table, updates := range u.Tables {
 		if table == carrierTable {
 			continue
 		}
-		for _, owner := range r.applyRows(updates, table, s) {
-			if e := s.get(owner); e != nil && e.rev <= old {
-				r.drifted[owner] = true // its document does not explain the change
-			}
+		owners = append(owners, r.applyRows(updates, table, s)...)
+	}
+	for _, owner := range owners {
+		if e := s.get(owner); e != nil && e.rev <= old {
+			r.drifted[owner] = true // its document does not explain the change
 		}
 	}
 	if s.rev < old {

@@ -44,6 +44,12 @@ func (c *rowChanges) join(p Parent, row ovsdb.UUID) {
 	m.add = append(m.add, row)
 }
 
+// joins reports whether a column gains a row.
+func (c *rowChanges) joins(p Parent, row ovsdb.UUID) bool {
+	m := c.parents[p]
+	return m != nil && slices.Contains(m.add, row)
+}
+
 func (c *rowChanges) leave(p Parent, row ovsdb.UUID) {
 	m := c.holder(p)
 	m.remove = append(m.remove, row)
@@ -119,7 +125,7 @@ func (b *batch) adjust(have, want *realized) {
 	held := b.parentsOf(have)
 	moved := false
 	for _, p := range want.parents {
-		if !slices.Contains(held, p) {
+		if !slices.Contains(held, p) || b.detached != nil && b.detached(p, want.uuid) {
 			b.rows.join(p, want.uuid)
 			moved = true
 		}

@@ -72,7 +72,7 @@ func (e *Engine) session(ctx context.Context) error {
 	r := e.r
 	r.session = s
 	r.monitorTables(s.Schema())
-	initial, err := s.Monitor(ctx, r.columns, r.lastTxn)
+	initial, err := s.Monitor(ctx, r.monitored(), r.lastTxn)
 	if err != nil {
 		return err
 	}

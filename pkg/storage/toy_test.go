@@ -19,16 +19,21 @@ import (
 // the switch of its box and has a slot there, which is given or allocated, and which nobody else has. An item may lie on
 // another one.
 
-// boxes is what the engine needs to know about Box: its status counts what is in it, its row is a switch.
+// boxes is what the engine needs to know about Box: its status counts what is in it, its row is a switch, and a
+// group of its ports if it is to have one.
 var boxes = storage.NewResource("boxes", "Box", func() *Box { return &Box{} }, storage.Kind[*Box]{
 	Derive: func(v storage.View, b *Box) {
 		b.Status.Items = len(slices.Collect(storage.ReferrersOf[*Item](v, "boxes", b.Name)))
 	},
 	Rows: func(_ storage.View, b *Box) ([]storage.Row, error) {
-		return []storage.Row{{Table: "Logical_Switch", Key: "switch", Columns: ovsdb.Row{
+		rows := []storage.Row{{Table: "Logical_Switch", Key: "switch", Columns: ovsdb.Row{
 			"name":         ovsdb.String(b.Name),
 			"other_config": ovsdb.Map(map[string]string{"color": b.Spec.Color}),
-		}}}, nil
+		}}}
+		if b.Spec.Grouped {
+			rows = append(rows, storage.Row{Table: "Port_Group", Key: "group", Columns: ovsdb.Row{"name": ovsdb.String(b.Name)}})
+		}
+		return rows, nil
 	},
 })
 
@@ -54,11 +59,15 @@ var items = storage.NewResource("items", "Item", func() *Item { return &Item{} }
 		}
 	},
 	Rows: func(v storage.View, i *Item) ([]storage.Row, error) {
+		parents := []storage.Parent{{Table: "Logical_Switch", UUID: v.RowID("boxes", i.Spec.Box, "switch"), Column: "ports"}}
+		if b, ok := storage.Get[*Box](v, "boxes", i.Spec.Box); ok && b.Spec.Grouped {
+			parents = append(parents, storage.Parent{Table: "Port_Group", UUID: v.RowID("boxes", i.Spec.Box, "group"), Column: "ports"})
+		}
 		return []storage.Row{{
 			Table:   "Logical_Switch_Port",
 			Key:     "port",
 			Columns: ovsdb.Row{"name": ovsdb.String(i.Name), "addresses": ovsdb.Strings(fmt.Sprintf("02:00:00:00:%02x:%02x", i.Spec.Slot/256, i.Spec.Slot%256))},
-			Parents: []storage.Parent{{Table: "Logical_Switch", UUID: v.RowID("boxes", i.Spec.Box, "switch"), Column: "ports"}},
+			Parents: parents,
 		}}, nil
 	},
 })
@@ -87,7 +96,11 @@ func slotKey(box string, slot int) string { return fmt.Sprintf("slot/%s/%08d", b
 var toyTables = map[string][]string{
 	"Logical_Switch":      {"name", "other_config", "external_ids"},
 	"Logical_Switch_Port": {"name", "addresses", "external_ids"},
+	"Port_Group":          {"name", "external_ids"},
 }
+
+// toyAttachments are the columns that hold rows which live on without them.
+var toyAttachments = map[string]string{"Port_Group": "ports"}
 
 // The rest of the file is what any API type needs: the types, their copies, and a codec.
 
@@ -101,8 +114,9 @@ type Box struct {
 
 // BoxSpec is what users want of a Box. Count means nothing: tests count with it.
 type BoxSpec struct {
-	Color string `json:"color,omitempty"`
-	Count int    `json:"count,omitempty"`
+	Color   string `json:"color,omitempty"`
+	Count   int    `json:"count,omitempty"`
+	Grouped bool   `json:"grouped,omitempty"`
 }
 
 // BoxStatus is what follows for a Box.

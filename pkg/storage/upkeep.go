@@ -27,6 +27,11 @@ func (r *replica) countDrift(ctx context.Context, b *batch) {
 	for _, x := range b.rows.deletes {
 		tables[x.table]++
 	}
+	for p, m := range b.rows.parents {
+		if r.attachments.columns[p.Table] == p.Column && len(m.add) > 0 {
+			tables[p.Table] += len(m.add)
+		}
+	}
 	for _, table := range sortedKeys(tables) {
 		r.e.opts.Metrics.Drifted(table, tables[table])
 		klog.FromContext(ctx).Info("Rows were not as their owners want them", "table", table, "rows", tables[table], "drift", r.e.opts.Drift)
