@@ -135,7 +135,7 @@ func TestLossOfTheClusterEndsTheSession(t *testing.T) {
 		t.Skip("an election takes seconds")
 	}
 	members, addresses := cluster(t)
-	s := dialLeader(t, ovsdb.Options{Addresses: addresses})
+	s := dialLeader(t, ovsdb.Options{Addresses: addresses, CallTimeout: time.Hour, ProbeInterval: time.Hour})
 	for a, c := range members {
 		if a == s.Address() {
 			continue

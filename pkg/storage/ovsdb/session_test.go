@@ -22,6 +22,9 @@ var copp = map[string][]string{"Copp": {"name", "external_ids"}}
 
 func dial(t testing.TB, o ovsdb.Options) *ovsdb.Session {
 	t.Helper()
+	if o.DialTimeout == 0 {
+		o.DialTimeout = patience
+	}
 	s, err := ovsdb.Dial(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -13,32 +13,40 @@ import (
 	"io"
 	"math/big"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
+	"regexp"
 	"testing"
 	"time"
 
+	"github.com/northbound-ovn/northbound/pkg/ovn"
 	"github.com/northbound-ovn/northbound/pkg/ovn/ovntest"
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
 )
 
-// freePort returns a port of the loopback interface that nobody listens on.
-func freePort(t *testing.T) string {
+// listening is what a server's log says of a port that it was to choose itself.
+var listening = regexp.MustCompile(`: listening on port (\d+)\n`)
+
+// port waits until a server that was told to listen on port 0 says on which one it does.
+func port(t *testing.T, c *ovn.Central) (port string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return strconv.Itoa(int(netip.MustParseAddrPort(l.Addr().String()).Port()))
+	eventually(t, "the server listens", func() bool {
+		log, err := os.ReadFile(c.Logs()[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := listening.FindSubmatch(log)
+		if found != nil {
+			port = string(found[1])
+		}
+		return found != nil
+	})
+	return port
 }
 
 func TestTCP(t *testing.T) {
-	port := freePort(t)
-	ovntest.NB(t, ovntest.NBArgs("--remote=ptcp:"+port+":127.0.0.1"))
-	s := dial(t, at("tcp:127.0.0.1:"+port))
+	c := ovntest.NB(t, ovntest.NBArgs("--remote=ptcp:0:127.0.0.1"))
+	s := dial(t, at("tcp:127.0.0.1:"+port(t, c)))
 	monitor(t, s, "")
 	_, updates := reply(t, s, send(t, s, func(txn *ovsdb.Txn) {
 		txn.Insert("Copp", ovsdb.NewUUID(), ovsdb.Row{"name": ovsdb.String("a")})
@@ -130,11 +138,11 @@ func (a authority) files(t *testing.T, c tls.Certificate) []string {
 
 func TestSSL(t *testing.T) {
 	ours, foreign := newAuthority(t, "ours"), newAuthority(t, "foreign")
-	port := freePort(t)
 	args := ours.files(t, ours.issue(t, "server"))
-	ovntest.NB(t, ovntest.NBArgs(append(args, "--remote=pssl:"+port+":127.0.0.1")...))
+	c := ovntest.NB(t, ovntest.NBArgs(append(args, "--remote=pssl:0:127.0.0.1")...))
+	address := "ssl:127.0.0.1:" + port(t, c)
 	options := func(roots authority, client authority) ovsdb.Options {
-		return ovsdb.Options{Addresses: []string{"ssl:127.0.0.1:" + port}, TLS: &tls.Config{
+		return ovsdb.Options{Addresses: []string{address}, TLS: &tls.Config{
 			RootCAs: roots.pool(), Certificates: []tls.Certificate{client.issue(t, "client")},
 		}}
 	}
@@ -195,20 +203,9 @@ func TestTheServersProbeIsAnswered(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the shortest interval of the server's probes is a second")
 	}
-	port := freePort(t)
 	c := ovntest.NB(t, ovntest.NBArgs("--remote=db:OVN_Northbound,NB_Global,connections"))
-	ovntest.Nbctl(t, c.NBAddress(), "--inactivity-probe=1000", "set-connection", "ptcp:"+port+":127.0.0.1")
-	// The server opens the port some time after it was told.
-	for deadline := time.Now().Add(patience); ; {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			conn.Close()
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+	ovntest.Nbctl(t, c.NBAddress(), "--inactivity-probe=1000", "set-connection", "ptcp:0:127.0.0.1")
+	server := "127.0.0.1:" + port(t, c)
 	probes, answers := make(chan struct{}, 100), make(chan struct{}, 100)
 	address := relay{
 		fromServer: func(b []byte) {
@@ -221,7 +218,7 @@ func TestTheServersProbeIsAnswered(t *testing.T) {
 				answers <- struct{}{}
 			}
 		},
-	}.listen(t, "tcp", "127.0.0.1:"+port)
+	}.listen(t, "tcp", server)
 	s := dial(t, ovsdb.Options{Addresses: []string{address}, ProbeInterval: time.Hour})
 	for range 2 {
 		for what, seen := range map[string]chan struct{}{"probe of the server": probes, "answer to the server's probe": answers} {
