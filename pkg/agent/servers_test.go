@@ -1,13 +1,14 @@
 package agent_test
 
 import (
-	"net"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
@@ -17,14 +18,22 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
 )
 
-// deadAddress is one at which nobody listens.
+// deadAddress is one at which nobody listens, as long as the test runs: its port is taken, by a socket that does not listen.
 func deadAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	t.Helper()
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return "https://" + l.Addr().String()
+	t.Cleanup(func() { unix.Close(socket) })
+	if err := unix.Bind(socket, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := unix.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("https://127.0.0.1:%d", bound.(*unix.SockaddrInet4).Port)
 }
 
 func TestTheNextServerIsAskedWhenOneTakesNoConnection(t *testing.T) {

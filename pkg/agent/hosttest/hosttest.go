@@ -203,10 +203,10 @@ func Call(t testing.TB, h *host.Host, from, to string) (string, error) {
 	return string(answer), err
 }
 
-// Eventually asks until there is no error; it fails the test after half a minute.
+// Eventually asks until there is no error; it fails the test after a minute.
 func Eventually(t testing.TB, ask func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
 		err := ask()
@@ -215,7 +215,7 @@ func Eventually(t testing.TB, ask func() error) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatal(errors.Join(errors.New("not within half a minute"), err))
+			t.Fatal(errors.Join(errors.New("not within a minute"), err))
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -281,7 +281,7 @@ func TestInterfacesThatCannotMoveAreRefused(t *testing.T) {
 	hosttest.Connect(t, m.host, "used", m.neighbour, "used")
 	m.node.Vsctl("add-port", "other", "used")
 	m.node.Vsctl("add-br", "br-mine", "--", "set", "bridge", "br-mine", "datapath_type=netdev")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if _, err := m.uplinks.Switch.Wait(ctx, func(s vswitch.Snapshot) bool { return s.Bridge("br-mine") != nil }); err != nil {
 		t.Fatal(err)

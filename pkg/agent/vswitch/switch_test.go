@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds what must happen soon, on a machine that is busy.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // open returns the switch of a node.
 func open(t *testing.T, node *vswitchtest.Node) *vswitch.Switch {
