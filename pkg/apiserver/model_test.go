@@ -296,7 +296,7 @@ func (p *playground) removal(d record) uint64 {
 // settle waits until the servers have the same state and there is nothing left to do: the status of Subnets may lag.
 func (p *playground) settle(t *testing.T) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for time.Now().Before(deadline) { // what is wrong then is reported by the checks that follow
 		settled := p.sites[0].server.Engine.Stats().Revision == p.sites[1].server.Engine.Stats().Revision
 		for _, s := range p.sites {

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write the answers and the rows of the t
 
 const (
 	// settling is how long an answer may differ from the expected one: statuses that count are written up to a second later.
-	settling = 20 * time.Second
+	settling = time.Minute
 	// settled is, for -update, how long nothing may have been changed before an answer is final.
 	settled = 1500 * time.Millisecond
 )
