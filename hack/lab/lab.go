@@ -32,7 +32,13 @@ var (
 	gateway    = controlplane.Addr
 	nodeBits   = 24
 	clusterDNS = "10.96.0.10"
+	// overlay are the networks of pods and of Services, as the manifests have them.
+	overlay = []netip.Prefix{netip.MustParsePrefix("10.16.0.0/16"), netip.MustParsePrefix("10.96.0.0/16")}
 )
+
+// entry is the node by which the control plane, where no agent runs, reaches pods and Services: kube-apiserver passes on requests
+// to them, and calls webhooks and other API servers that are pods.
+const entry = 1
 
 func nodeAddr(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 200, 0, byte(10 + n)}) }
 func nodeName(n int) string     { return "node" + strconv.Itoa(n) }
@@ -88,7 +94,7 @@ func (l *lab) check() error {
 	if l.nodes < 1 || l.nodes > 9 {
 		return fmt.Errorf("-nodes=%d: 1 to 9", l.nodes)
 	}
-	for _, c := range []string{"containerd", "containerd-shim-runc-v2", "runc", "ctr", "nsenter"} {
+	for _, c := range []string{"containerd", "containerd-shim-runc-v2", "runc", "ctr", "nsenter", "nft"} {
 		if _, err := exec.LookPath(c); err != nil {
 			return fmt.Errorf("%w (make deps-lab)", err)
 		}

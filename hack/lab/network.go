@@ -6,7 +6,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -106,6 +108,34 @@ func (n *network) plug(bridge, port string, other *network, name string) error {
 		return fmt.Errorf("interface %s: %w", port, err)
 	}
 	return n.up(port, netip.Prefix{})
+}
+
+// routeToOverlay makes pods and Services known to the control plane.
+func routeToOverlay(cp *network) error {
+	for _, p := range overlay {
+		dst := &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+		if err := cp.RouteAdd(&netlink.Route{Dst: dst, Gw: nodeAddr(entry).AsSlice()}); err != nil {
+			return fmt.Errorf("route to %v: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// admitControlPlane gives what the control plane sends to pods and Services this node's address in the overlay. Otherwise pods
+// on other nodes would answer by those.
+func admitControlPlane() error {
+	rules := fmt.Sprintf(`table ip lab {
+	chain postrouting {
+		type nat hook postrouting priority srcnat - 10
+		ip saddr %v oifname ovn0 masquerade
+	}
+}`, gateway)
+	c := exec.Command("nft", "--file", "-")
+	c.Stdin = strings.NewReader(rules)
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("nft: %w: %s", err, out)
+	}
+	return nil
 }
 
 // connectNode plugs a node into the cluster's networks: eth0 has its address, eth1 is for tunnels and has none, eth2 is for

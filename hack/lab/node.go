@@ -35,6 +35,11 @@ func (l *lab) runNode(n int) error {
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0); err != nil {
 		return err
 	}
+	if n == entry {
+		if err := admitControlPlane(); err != nil {
+			return err
+		}
+	}
 	if err := l.startContainerd(n); err != nil {
 		return err
 	}

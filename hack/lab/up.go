@@ -129,7 +129,7 @@ func (l *lab) connect(cp *first, nodes []*first) error {
 			return fmt.Errorf("%s: %w", nodeName(i+1), err)
 		}
 	}
-	return nil
+	return routeToOverlay(control)
 }
 
 // awaitNodes returns when all nodes are registered and, if wanted, ready.
