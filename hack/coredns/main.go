@@ -1,4 +1,4 @@
-// Command coredns is CoreDNS with what a cluster's DNS needs.
+// Command coredns is CoreDNS with what a cluster's DNS needs, and what Kubernetes' tests configure in one of their own.
 package main
 
 import (
@@ -8,12 +8,14 @@ import (
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/forward"
 	_ "github.com/coredns/coredns/plugin/health"
+	_ "github.com/coredns/coredns/plugin/hosts"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
+	_ "github.com/coredns/coredns/plugin/log"
 	_ "github.com/coredns/coredns/plugin/ready"
 )
 
 func main() {
 	// In the order in which a query passes them.
-	dnsserver.Directives = []string{"errors", "health", "ready", "cache", "kubernetes", "forward"}
+	dnsserver.Directives = []string{"errors", "health", "ready", "log", "cache", "hosts", "kubernetes", "forward"}
 	coremain.Run()
 }

@@ -41,7 +41,7 @@ func ovnLayer() (layer, error) {
 // shell would also call its own before those in PATH.
 func toolsLayer() (layer, error) {
 	l := layer{}
-	for _, f := range []string{"/usr/bin/curl", "/usr/bin/dig", "/bin/nc.openbsd", "/bin/dash"} {
+	for _, f := range []string{"/usr/bin/curl", "/usr/bin/dig", "/usr/bin/getent", "/bin/nc.openbsd", "/bin/dash"} {
 		if err := l.addProgram(f); err != nil {
 			return nil, fmt.Errorf("%w (packages curl, bind9-dnsutils, netcat-openbsd)", err)
 		}

@@ -87,11 +87,23 @@ func all(bin string) map[string]image {
 		// What tests run in pods.
 		"busybox": {layers: []func() (layer, error){baseLayer, busyboxLayer}},
 		"coredns": {layers: []func() (layer, error){baseLayer, program("coredns")}, config: registryv1.Config{Entrypoint: []string{"/coredns"}}},
-		// What Kubernetes' own tests run in pods.
+		// What Kubernetes' own tests run in pods; agnhost is also a DNS server there.
 		"agnhost": {
-			layers: []func() (layer, error){baseLayer, busyboxLayer, toolsLayer, program("agnhost")},
+			layers: []func() (layer, error){baseLayer, busyboxLayer, toolsLayer, program("agnhost"), program("coredns")},
 			config: registryv1.Config{Entrypoint: []string{"/agnhost"}, Cmd: []string{"pause"}},
 			named:  true,
+		},
+		"glibc-dns-testing": {layers: []func() (layer, error){baseLayer, busyboxLayer, toolsLayer}, named: true},
+		"sample-apiserver": {
+			layers: []func() (layer, error){baseLayer, program("sample-apiserver")},
+			config: registryv1.Config{Entrypoint: []string{"/sample-apiserver"}},
+			named:  true,
+		},
+		"etcd": {
+			layers: []func() (layer, error){baseLayer, func() (layer, error) {
+				return layer{"usr/local/bin/etcd": {source: filepath.Join(bin, "etcd")}}, nil
+			}},
+			named: true,
 		},
 		"pause": {layers: []func() (layer, error){baseLayer, program("pause")}, config: registryv1.Config{Entrypoint: []string{"/pause"}}},
 	}

@@ -5,10 +5,7 @@ go 1.26.0
 godebug default=go1.26
 
 // The package k8s.io/kubernetes/test/e2e is built as a test, which no directive can name.
-tool (
-	k8s.io/kubernetes/test/images/agnhost
-	k8s.io/sample-apiserver
-)
+tool k8s.io/kubernetes/test/images/agnhost
 
 require k8s.io/kubernetes v1.37.1 // indirect
 
