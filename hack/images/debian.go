@@ -41,9 +41,9 @@ func ovnLayer() (layer, error) {
 // shell would also call its own before those in PATH.
 func toolsLayer() (layer, error) {
 	l := layer{}
-	for _, f := range []string{"/usr/bin/curl", "/usr/bin/dig", "/usr/bin/getent", "/bin/nc.openbsd", "/bin/dash"} {
+	for _, f := range []string{"/usr/bin/curl", "/usr/bin/dig", "/usr/bin/getent", "/usr/bin/wget", "/bin/nc.openbsd", "/bin/dash"} {
 		if err := l.addProgram(f); err != nil {
-			return nil, fmt.Errorf("%w (packages curl, bind9-dnsutils, netcat-openbsd)", err)
+			return nil, fmt.Errorf("%w (packages curl, wget, bind9-dnsutils, netcat-openbsd)", err)
 		}
 	}
 	l["bin/nc"] = entry{target: "/bin/nc.openbsd"}
