@@ -109,7 +109,11 @@ func endpointsLoop(c *Controller) (*loop, error) {
 // selects reports whether the back ends of a rule are found by its selector.
 func selects(r *v1.SwitchLBRule) bool { return len(r.Spec.Endpoints) == 0 && len(r.Spec.Selector) > 0 }
 
+// serviceOf is the Service that a slice has endpoints of. One with the label of headless Services is for none that has an address.
 func serviceOf(s *discoveryv1.EndpointSlice) string {
+	if _, headless := s.Labels[corev1.IsHeadlessService]; headless {
+		return s.Namespace + "/"
+	}
 	return s.Namespace + "/" + s.Labels[discoveryv1.LabelServiceName]
 }
 

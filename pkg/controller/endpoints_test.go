@@ -76,6 +76,8 @@ func webRule() *v1.SwitchLBRule {
 
 func TestWhichEndpointsOfAServiceGetTraffic(t *testing.T) {
 	v4, v6 := discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6
+	headless := slice("a", v4, 80, endpoint("10.0.0.9", "yyn"))
+	headless.Labels[corev1.IsHeadlessService] = ""
 	for _, test := range []struct {
 		name   string
 		slices []any
@@ -93,6 +95,7 @@ func TestWhichEndpointsOfAServiceGetTraffic(t *testing.T) {
 		{"one that is not ready and not going", []any{slice("a", v4, 80, endpoint("10.0.0.8", "nyn"))}, nil},
 		{"each family by itself", []any{slice("a", v4, 80, endpoint("10.0.0.8", "nyy")), slice("b", v6, 80, endpoint("fd00::8", "yyn"))},
 			[]string{"10.0.0.8:80", "[fd00::8]:80"}},
+		{"none that are of a headless Service", []any{headless}, nil},
 		{"no names", []any{slice("a", discoveryv1.AddressTypeFQDN, 80, endpoint("example.org", "yyn"))}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
