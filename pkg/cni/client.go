@@ -13,22 +13,34 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 )
 
-// patience is the time for one operation; the agent gives up earlier. Kubelet waits for two minutes.
-const patience = 90 * time.Second
+const (
+	// patience is the time for one operation; the agent gives up earlier. Kubelet waits for two minutes.
+	patience = 90 * time.Second
+	// defaultAgentWait is the time for which an operation waits for an agent that is away, agentPause that between attempts.
+	// An agent that has died is back within seconds; after a failure, kubelet lets 10 to 15 pass.
+	defaultAgentWait = 20 * time.Second
+	agentPause       = 100 * time.Millisecond
+)
 
-// post asks the agent for an operation. Its errors are those of the specification.
+// post asks the agent for an operation, again if there is none, or if it dies before it answers: every operation can be
+// repeated. Its errors are those of the specification.
 func (c *call) post(path string) (*Response, error) {
 	body, err := json.Marshal(&c.request)
 	if err != nil {
 		return nil, err
 	}
-	var made Response
-	return &made, c.do("POST", path, body, &made)
+	for deadline := time.Now().Add(c.agentWait); ; time.Sleep(agentPause) {
+		var made Response
+		answered, err := c.do("POST", path, body, &made)
+		if answered || time.Now().After(deadline) {
+			return &made, err
+		}
+	}
 }
 
 // status asks the agent whether it can add interfaces. Without an agent it cannot.
 func (c *call) status() error {
-	err := c.do("GET", PathStatus, nil, &Response{})
+	_, err := c.do("GET", PathStatus, nil, &Response{})
 	if e, ok := err.(*types.Error); ok && e.Code == CodeTryAgain {
 		e.Code = CodeNotAvailable
 	}
@@ -36,23 +48,23 @@ func (c *call) status() error {
 }
 
 // do speaks HTTP/1.1 by hand: a request and its answer are all that is needed of it, and net/http would make the plugin, which is
-// started for each interface, twice as large.
-func (c *call) do(method, path string, body []byte, answer *Response) error {
+// started for each interface, twice as large. An agent that is away, or dies on the way, does not answer.
+func (c *call) do(method, path string, body []byte, answer *Response) (answered bool, err error) {
 	code, text, err := c.exchange(method, path, body)
 	if err == nil && code == 200 {
 		err = json.Unmarshal(text, answer)
 	}
 	if err != nil {
-		return types.NewError(CodeTryAgain, fmt.Sprintf("the node's agent does not answer on %s: %v", c.socket, err), "")
+		return false, types.NewError(CodeTryAgain, fmt.Sprintf("the node's agent does not answer on %s: %v", c.socket, err), "")
 	}
 	if code == 200 {
-		return nil
+		return true, nil
 	}
 	var failure Error
 	if err := json.Unmarshal(text, &failure); err != nil || failure.Message == "" {
-		return types.NewError(CodeFailed, fmt.Sprintf("the node's agent answers with code %d: %s", code, text), "")
+		return true, types.NewError(CodeFailed, fmt.Sprintf("the node's agent answers with code %d: %s", code, text), "")
 	}
-	return types.NewError(failure.Code, failure.Message, "")
+	return true, types.NewError(failure.Code, failure.Message, "")
 }
 
 // exchange returns the code and the body of the answer.

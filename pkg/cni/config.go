@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
@@ -23,6 +24,7 @@ type settings struct {
 	Type         string        `json:"type"`
 	ServerSocket string        `json:"server_socket"`
 	Provider     string        `json:"provider"`
+	AgentWait    *float64      `json:"agent_wait"` // in seconds
 	Routes       []types.Route `json:"routes"`
 }
 
@@ -49,9 +51,11 @@ type call struct {
 	request Request
 	version string // of the configuration
 	socket  string
-	dns     types.DNS
-	sandbox string
-	prev    *types100.Result
+	// agentWait is how long an operation waits for an agent that is away.
+	agentWait time.Duration
+	dns       types.DNS
+	sandbox   string
+	prev      *types100.Result
 }
 
 // parse reads what the runtime passes.
@@ -85,6 +89,9 @@ func parse(args *skel.CmdArgs) (*call, error) {
 	}
 	if c.socket == "" {
 		c.socket = DefaultSocket
+	}
+	if c.agentWait = defaultAgentWait; ours.AgentWait != nil {
+		c.agentWait = time.Duration(*ours.AgentWait * float64(time.Second))
 	}
 	if err := c.addressing(&conf, &pod, ours.Routes); err != nil {
 		return nil, err

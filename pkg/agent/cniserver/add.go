@@ -28,8 +28,11 @@ func (s *Server) add(ctx context.Context, r *cni.Request) (*cni.Response, error)
 		return nil, err
 	}
 	defer unlock()
-	pod, err := s.config.Pods.Pod(ctx, r.PodNamespace, r.PodName, r.PodUID)
-	if err != nil {
+	var pod *Pod
+	if err := s.persist(ctx, func(ctx context.Context) (err error) {
+		pod, err = s.config.Pods.Pod(ctx, r.PodNamespace, r.PodName, r.PodUID)
+		return err
+	}); err != nil {
 		return nil, cni.Errorf(cni.CodeTryAgain, "%v", err)
 	}
 	nics, err := s.interfaces(ctx, pod, r)
@@ -122,9 +125,9 @@ func (p *plug) do(ctx context.Context) (*cni.Response, error) {
 	return &p.response, nil
 }
 
-// ready waits a moment for a session with Open vSwitch and for OVN's bridge.
+// ready waits for a session with Open vSwitch and for OVN's bridge.
 func (s *Server) ready(ctx context.Context) (vswitch.Snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, undoPatience)
+	ctx, cancel := context.WithTimeout(ctx, switchPatience)
 	defer cancel()
 	now, err := s.config.Switch.Wait(ctx, func(now vswitch.Snapshot) bool { return now.Bridge(s.config.Bridge) != nil })
 	if err != nil {

@@ -25,8 +25,11 @@ func (s *Server) interfaces(ctx context.Context, pod *Pod, r *cni.Request) ([]po
 	nics, errs := decide(s.objects, pod, r.Provider)
 	if len(errs) > 0 {
 		// What the pod needs may be newer than what the informers know.
-		now, err := list(ctx, s.config.Client)
-		if err != nil {
+		var now objects
+		if err := s.persist(ctx, func(ctx context.Context) (err error) {
+			now, err = list(ctx, s.config.Client)
+			return err
+		}); err != nil {
 			return nil, away(err)
 		}
 		if nics, errs = decide(now, pod, r.Provider); len(errs) > 0 {
@@ -72,7 +75,11 @@ func (s *Server) allocate(ctx context.Context, pod *Pod, nics []podnet.Interface
 		for i := range nics {
 			request.Spec.Interfaces = append(request.Spec.Interfaces, nics[i].Choices[chosen[i]])
 		}
-		answer, err := s.config.Client.KubeovnV1().PodInterfaces().Create(ctx, request, metav1.CreateOptions{})
+		var answer *v1.PodInterfaces
+		err := s.persist(ctx, func(ctx context.Context) (err error) {
+			answer, err = s.config.Client.KubeovnV1().PodInterfaces().Create(ctx, request, metav1.CreateOptions{})
+			return err
+		})
 		switch {
 		case err == nil:
 			return answer.Status.Interfaces, nil

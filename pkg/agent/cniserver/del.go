@@ -34,7 +34,7 @@ func (s *Server) del(ctx context.Context, r *cni.Request) error {
 		s.release(ctx, pod, []string{podnet.PortName(pod.name, pod.namespace, r.Provider)})
 		return nil
 	}
-	ready, cancel := context.WithTimeout(ctx, undoPatience)
+	ready, cancel := context.WithTimeout(ctx, switchPatience)
 	defer cancel()
 	now, err := s.config.Switch.Wait(ready, func(vswitch.Snapshot) bool { return true })
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Server) unplug(ctx context.Context, ports []*vswitch.Interface, further
 	if len(changes) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, undoPatience)
+	ctx, cancel := context.WithTimeout(ctx, switchPatience)
 	defer cancel()
 	if err := s.config.Switch.Apply(ctx, changes...); err != nil {
 		return cni.Errorf(cni.CodeTryAgain, "%v", err)

@@ -104,6 +104,7 @@ func TestAServerThatIsKilledWithinAnAdditionLeavesNothingBehind(t *testing.T) {
 		for _, repeat := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, repeated: %t", stage, repeat), func(t *testing.T) {
 				a, b := n.pod("a"), n.pod("b")
+				a.net = n.impatient()
 				doomed := n.startAlone(stage)
 				if _, err := a.tryAdd(); err == nil {
 					t.Fatal("the addition succeeds although the server is killed")
@@ -144,4 +145,33 @@ func TestAServerThatIsKilledWithinAnAdditionLeavesNothingBehind(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestAnAdditionGoesOnWithTheServerAfterTheOneThatIsKilledWithinIt(t *testing.T) {
+	n := newNode(t)
+	n.startAlone("").Kill()
+	a := n.pod("a")
+	doomed := n.startAlone("plug")
+	added := make(chan error, 1)
+	go func() {
+		_, err := a.tryAdd()
+		added <- err
+	}()
+	<-doomed.Done()
+	server := n.startAlone("")
+	if err := <-added; err != nil {
+		t.Fatal(err)
+	}
+	if err := a.check(); err != nil {
+		t.Errorf("CHECK: %v", err)
+	}
+	if ips := n.ips(); len(ips) != 1 {
+		t.Errorf("got IPs %v, want one", ips)
+	}
+	server.Kill()
+	a.terminate()
+	server = n.startAlone("")
+	a.del()
+	n.nothingLeft()
+	server.Kill()
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -264,6 +265,17 @@ func (n *node) network(version string) *libcni.NetworkConfigList {
 	return list
 }
 
+// impatient is the network, for a plugin that does not wait for an agent that is away.
+func (n *node) impatient() *libcni.NetworkConfigList {
+	n.Helper()
+	list, err := libcni.NetworkConfFromBytes(fmt.Appendf(nil,
+		`{"cniVersion": "1.0.0", "name": "kube-ovn", "plugins": [{"type": "kube-ovn", "server_socket": %q, "agent_wait": 0}]}`, n.socket))
+	if err != nil {
+		n.Fatal(err)
+	}
+	return list
+}
+
 // pod makes a pod with a sandbox and no interface.
 func (n *node) pod(name string, change ...func(*Pod)) *pod {
 	n.Helper()
@@ -422,11 +434,12 @@ func text(v any) string {
 	return string(b)
 }
 
-// cable forwards connections until it is cut.
+// cable forwards connections, unless it is unplugged, until it is cut.
 type cable struct {
-	listener net.Listener
-	mu       sync.Mutex
-	ends     []net.Conn
+	listener  net.Listener
+	unplugged atomic.Bool
+	mu        sync.Mutex
+	ends      []net.Conn
 }
 
 func newCable(t testing.TB, to string) *cable {
@@ -445,6 +458,10 @@ func newCable(t testing.TB, to string) *cable {
 			in, err := c.listener.Accept()
 			if err != nil {
 				return
+			}
+			if c.unplugged.Load() {
+				in.Close()
+				continue
 			}
 			out, err := net.Dial("tcp", target.Host)
 			if err != nil {
@@ -466,9 +483,17 @@ func (c *cable) url() string { return "https://" + c.listener.Addr().String() }
 // cut ends all connections for good.
 func (c *cable) cut() {
 	c.listener.Close()
+	c.unplug()
+}
+
+// unplug ends all connections; plug lets new ones through.
+func (c *cable) unplug() {
+	c.unplugged.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, end := range c.ends {
 		end.Close()
 	}
 }
+
+func (c *cable) plug() { c.unplugged.Store(false) }

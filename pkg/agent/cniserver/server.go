@@ -30,6 +30,10 @@ const (
 	addPatience = 60 * time.Second
 	// installPatience bounds the wait for the flows of a port.
 	installPatience = 30 * time.Second
+	// switchPatience bounds the wait for an Open vSwitch that is away.
+	switchPatience = 30 * time.Second
+	// defaultAPIPatience is that for an API that is away: kubelet repeats what fails only 10 to 15 seconds later.
+	defaultAPIPatience = 30 * time.Second
 	// undoPatience bounds what must be tried although the request's time is over.
 	undoPatience = 10 * time.Second
 	// releasePatience bounds the release of addresses, which the controller does when it fails.
@@ -61,6 +65,8 @@ type Config struct {
 	Pods Pods
 	// MTU is that of interfaces whose Subnet names none; 0, or none, leaves the kernel's.
 	MTU func() int
+	// APIPatience bounds the wait for an API that is away; half a minute by default.
+	APIPatience time.Duration
 	// Ready says what else keeps interfaces from being added, nil for nothing.
 	Ready func(context.Context) error
 	// Conflist is written when interfaces can be added for the first time; none when its path is empty.
@@ -92,6 +98,9 @@ func New(config Config) *Server {
 	}
 	if config.MTU == nil {
 		config.MTU = func() int { return 0 }
+	}
+	if config.APIPatience == 0 {
+		config.APIPatience = defaultAPIPatience
 	}
 	if config.Ready == nil {
 		config.Ready = func(context.Context) error { return nil }

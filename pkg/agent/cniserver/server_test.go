@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/containernetworking/cni/libcni"
 	"github.com/containernetworking/cni/pkg/invoke"
@@ -209,8 +210,25 @@ func wantNotAvailable(t *testing.T, err error, text string) {
 	}
 }
 
-func TestWithoutTheAPIPodsAreDeletedAndNotAdded(t *testing.T) {
+func TestAnAdditionWaitsForAnAPIThatIsAway(t *testing.T) {
 	n := started(t)
+	a := n.pod("a")
+	n.cable.unplug()
+	added := make(chan error, 1)
+	go func() {
+		_, err := a.tryAdd()
+		added <- err
+	}()
+	n.until("the link, which is made meanwhile", func() bool { return len(n.links()) > len(n.before) })
+	n.cable.plug()
+	if err := <-added; err != nil {
+		t.Fatal(err)
+	}
+	a.end()
+}
+
+func TestWithoutTheAPIPodsAreDeletedAndNotAdded(t *testing.T) {
+	n := started(t, func(c *Config) { c.APIPatience = time.Second })
 	a, b := n.pod("a"), n.pod("b")
 	a.add()
 	n.cable.cut()
