@@ -143,11 +143,11 @@ func TestMACs(t *testing.T) {
 	w.MustCreate(withMAC("c", "other", "00:00:00:ab:cd:ef"))
 
 	// The MAC that would be generated is taken already: the next one is.
-	free, err := address.NewMAC(w, "vpc1", "ips/d/s2/10.0.1.2")
+	free, err := address.NewMAC(w, "vpc1", "s2/10.0.1.2")
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _ := address.NewMAC(w, "vpc1", "ips/d/s2/10.0.1.2")
+	again, _ := address.NewMAC(w, "vpc1", "s2/10.0.1.2")
 	if free != again {
 		t.Errorf("the same snapshot gives %s and %s", free, again)
 	}
@@ -267,3 +267,19 @@ func TestASubnetWithoutAddressesGrantsAMAC(t *testing.T) {
 }
 
 var paths = address.Paths{Subnet: field.NewPath("subnet"), V4: field.NewPath("v4"), V6: field.NewPath("v6"), MAC: field.NewPath("mac")}
+
+func TestWhoeverGetsAnAddressAfterAnotherGetsItsMAC(t *testing.T) {
+	w := newWorld(t, subnet("s1", "vpc1", "10.0.0.0/24", "10.0.0.1"), subnet("s2", "vpc1", "10.0.1.0/24", "10.0.1.1"))
+	w.MustCreate(newIP("a", "s1", "10.0.0.9"), newIP("other", "s2", "10.0.1.9"))
+	former := get[*v1.IP](t, w, "ips", "a").Spec.MacAddress
+	if err := w.Delete("ips", "a"); err != nil {
+		t.Fatal(err)
+	}
+	w.MustCreate(newIP("b", "s1", "10.0.0.9"))
+	if got := get[*v1.IP](t, w, "ips", "b").Spec.MacAddress; got != former {
+		t.Errorf("the MAC of 10.0.0.9 was %s, and is %s", former, got)
+	}
+	if other := get[*v1.IP](t, w, "ips", "other").Spec.MacAddress; other == former {
+		t.Errorf("10.0.1.9 has the same MAC %s", other)
+	}
+}

@@ -90,7 +90,7 @@ func Allocate(v storage.View, s *v1.Subnet, r Request) (Grant, field.ErrorList) 
 			errs = append(errs, field.Invalid(r.Paths.MAC, r.MAC, err.Error()))
 		}
 	default:
-		grant.MAC, err = newMAC(v, macScope(s), r.Resource+"/"+r.Name+"/"+s.Name+"/"+grant.Addrs.String())
+		grant.MAC, err = newMAC(v, macScope(s), macIdentity(s, r, grant.Addrs))
 		if err != nil {
 			errs = append(errs, field.Invalid(r.Paths.Subnet, s.Name, err.Error()))
 		}

@@ -6,6 +6,7 @@ import (
 	"net"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -76,4 +77,13 @@ func newMAC(v storage.View, scope, identity string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("no MAC left in %s", scope)
+}
+
+// macIdentity is what the MAC of a request is for: its addresses. Whoever gets an address after another gets its MAC as well, so
+// that neighbours, which know an address by its MAC for half a minute or more, reach the new holder at once.
+func macIdentity(s *v1.Subnet, r Request, addrs ipam.Addrs) string {
+	if addrs == (ipam.Addrs{}) {
+		return r.Resource + "/" + r.Name + "/" + s.Name
+	}
+	return s.Name + "/" + addrs.String()
 }
