@@ -17,12 +17,14 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcore "k8s.io/client-go/kubernetes/typed/core/v1"
+	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/klog/v2"
 
 	"github.com/northbound-ovn/northbound/pkg/agent/cniserver"
 	"github.com/northbound-ovn/northbound/pkg/agent/host"
+	"github.com/northbound-ovn/northbound/pkg/agent/nat"
 	"github.com/northbound-ovn/northbound/pkg/agent/probe"
 	"github.com/northbound-ovn/northbound/pkg/agent/uplink"
 	"github.com/northbound-ovn/northbound/pkg/agent/vswitch"
@@ -42,7 +44,8 @@ type Agent struct {
 	chassis   listers.ChassisLister
 	ips       listers.IPLister
 	providers listers.ProviderNetworkLister
-	nodes     cache.Store // nil without Kubernetes
+	nodes     cache.Store               // nil without Kubernetes
+	services  corelisters.ServiceLister // nil without Kubernetes
 	informers []cache.SharedIndexInformer
 	all       externalversions.SharedInformerFactory
 	factories []factory
@@ -107,8 +110,20 @@ func (a *Agent) makeInformers() {
 	nodes := cluster.Core().V1().Nodes().Informer()
 	a.nodes = nodes.GetStore()
 	a.watch(nodes, func() []*loop {
-		return []*loop{a.settingsLoop, a.chassisLoop, a.portLoop, a.routesLoop, a.providersLoop}
+		return []*loop{a.settingsLoop, a.chassisLoop, a.portLoop, a.routesLoop, a.natLoop, a.providersLoop}
 	})
+	everywhere := informers.NewSharedInformerFactoryWithOptions(a.config.Kubernetes, 0, informers.WithTransform(withoutManagedFields))
+	a.factories = append(a.factories, everywhere)
+	a.services = everywhere.Core().V1().Services().Lister()
+	a.watch(everywhere.Core().V1().Services().Informer(), func() []*loop { return []*loop{a.natLoop} })
+}
+
+// withoutManagedFields leaves out of what is watched what nobody reads.
+func withoutManagedFields(obj any) (any, error) {
+	if o, ok := obj.(metav1.Object); ok {
+		o.SetManagedFields(nil)
+	}
+	return obj, nil
 }
 
 // only restricts a list to the object of a name.
@@ -215,7 +230,7 @@ func (a *Agent) makeLoops() {
 	}
 	a.portLoop = a.loop("node-port", a.port.sync)
 	a.routesLoop = a.loop("routes", (&routes{host: a.host, node: a.node, network: a.network, services: c.Services}).sync)
-	a.natLoop = a.loop("nat", (&translation{host: a.host, network: a.network, services: c.Services, probes: a.probes}).sync)
+	a.natLoop = a.loop("nat", (&translation{host: a.host, network: a.network, services: c.Services, fronts: a.fronts, probes: a.probes}).sync)
 	if a.probes != nil {
 		a.probesLoop = a.loop("probes", a.probes.sync)
 	}
@@ -258,6 +273,15 @@ func (a *Agent) ownIP() *v1.IP {
 		return nil // It does not exist.
 	}
 	return ip
+}
+
+// fronts are where the node takes calls for Services.
+func (a *Agent) fronts() []nat.Front {
+	if a.services == nil {
+		return nil
+	}
+	services, _ := a.services.List(labels.Everything()) // A lister reads memory, and does not fail.
+	return frontsOf(services, nodeAddresses(a.node()))
 }
 
 // providerNetworks are all ProviderNetworks.

@@ -19,6 +19,7 @@ type translation struct {
 	host     *host.Host
 	network  func() network
 	services []netip.Prefix
+	fronts   func() []nat.Front
 	probes   *probes // nil when there is no proxy for them
 
 	// applied is what was last applied, and found what the kernel then had.
@@ -38,6 +39,7 @@ func (t *translation) sync(context.Context) error {
 	}
 	want := nat.Config{
 		Port: portName, Overlay: slices.Concat(n.pods, n.join.All(), t.services), Nodes: n.nodes, Subnets: n.translated,
+		Services: t.services, Fronts: t.fronts(),
 	}
 	ways := t.probes.current()
 	want.ProxyPort, want.Redirected, want.Refused = t.probes.port(), ways.redirected, ways.refused

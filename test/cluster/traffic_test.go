@@ -5,11 +5,18 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/vishvananda/netlink"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 )
@@ -78,6 +85,68 @@ func TestServicesAnswerAtTheirClusterIP(t *testing.T) {
 			_, err := inNode(ctx, node, "timeout", "3", "busybox", "wget", "-q", "-O", "-", "http://"+ip+"/")
 			return err
 		})
+	}
+}
+
+func TestServicesAnswerAtPortsOfNodesAndAtAddressesOutside(t *testing.T) {
+	t.Parallel()
+	const outside = "198.51.100.7"
+	ns := namespace(t)
+	started(t, ns, "p1", node1, nil)
+	start(t, ns, "other", node2, nil)
+	_, err := kube.CoreV1().Pods(ns).Patch(t.Context(), "other", types.MergePatchType, []byte(`{"metadata":{"labels":{"app":"other"}}}`), metav1.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready(t, ns, "other")
+	service(t, ns, "web", func(s *corev1.Service) {
+		s.Spec.Type, s.Spec.ExternalIPs = corev1.ServiceTypeNodePort, []string{outside}
+	})
+	s, err := kube.CoreV1().Services(ns).Get(t.Context(), "web", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The way there from outside, where this test is, is over a node without a back end.
+	way := &netlink.Route{Dst: netlink.NewIPNet(net.ParseIP(outside)), Gw: net.ParseIP(nodes[node2])}
+	if err := netlink.RouteAdd(way); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = netlink.RouteDel(way) })
+
+	urls := []string{"http://" + outside + "/"}
+	for _, address := range nodes {
+		urls = append(urls, fmt.Sprintf("http://%s:%d/", address, s.Spec.Ports[0].NodePort))
+	}
+	client := &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	for _, url := range urls {
+		eventually(t, url+" from outside", func(ctx context.Context) error {
+			request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+			if err != nil {
+				return err
+			}
+			response, err := client.Do(request)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = response.Body.Close() }()
+			got, err := io.ReadAll(response.Body)
+			if err == nil && strings.TrimSpace(string(got)) != "p1" {
+				err = fmt.Errorf("%q answers", got)
+			}
+			return err
+		})
+		for _, from := range []string{"p1", "other"} {
+			answers(t, ns, from, url, "p1")
+		}
+		for node := range nodes {
+			eventually(t, url+" from "+node, func(ctx context.Context) error {
+				got, err := inNode(ctx, node, "timeout", "3", "busybox", "wget", "-q", "-O", "-", url)
+				if err == nil && got != "p1" {
+					err = fmt.Errorf("%q answers", got)
+				}
+				return err
+			})
+		}
 	}
 }
 

@@ -4,6 +4,7 @@
 //	postrouting (nat)   out of the overlay? ──► by source ──► chain of the Subnet: natOutgoingPolicyRules, then translate
 //	prerouting          from another node, in through ovn0: mark the connection
 //	output (route)      answer of a marked connection: mark the packet, so that a routing rule sends it to ovn0
+//	services (nat)      to an address outside of a Service, from outside or the node: to its cluster IP, which the overlay balances
 //	probes (nat)        of the node to a pod that it does not reach: to the agent, which does; or refused
 //
 // The table is replaced as a whole, in one transaction of the kernel: there is no instant without it. Connections keep the
@@ -38,6 +39,10 @@ const priority = 95
 type Config struct {
 	// Port is the node's port in the overlay, as "ovn0".
 	Port string
+	// Services are the prefixes of Services' cluster IPs, Fronts what leads there. Traffic that was led there leaves through Port with
+	// the address of Port as its source, so that its answers come back here, wherever a back end is.
+	Services []netip.Prefix
+	Fronts   []Front
 	// Overlay are the destinations for which sources are never translated.
 	Overlay []netip.Prefix
 	// Nodes are the addresses of all nodes.
@@ -72,6 +77,16 @@ type Rule struct {
 	Forward bool
 }
 
+// Front is an address and port at which a Service is known outside. Of two of the same address, port and protocol, the first counts.
+type Front struct {
+	// Protocol is a number of IP's, as unix.IPPROTO_TCP.
+	Protocol uint8
+	// At is where clients call, To the cluster IP, of the same family.
+	At, To netip.AddrPort
+	// From are the sources that are admitted; all when it is empty. Others are not led to the Service.
+	From []netip.Prefix
+}
+
 // ChainOf is the name of the chain of a Subnet. Its rules count the connections, whose first packets are all that they see.
 func ChainOf(subnet string) string { return "subnet-" + subnet }
 
@@ -88,6 +103,7 @@ func Apply(c *nftables.Conn, config Config) error {
 	c.AddTable(b.table)
 	for _, f := range families {
 		b.family(f, config)
+		b.services(f, config)
 		b.probes(f, config)
 	}
 	if b.err != nil {
@@ -157,8 +173,11 @@ func (b *builder) family(f family, config Config) {
 	nodes := b.set(f, "nodes"+f.suffix, prefixes(config.Nodes))
 	sources := b.sources(f, config.Subnets)
 
-	// The first answer of the kernel decides: what enters the overlay is not translated.
+	// The first answer of the kernel decides: what enters the overlay is not translated, unless it was led to a Service.
 	out := b.base("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, priority)
+	if len(config.Fronts) > 0 {
+		b.rule(out, oif(config.Port), f.is(), f.load(f.dst), lookup(b.set(f, "services"+f.suffix, config.Services)), isDestinationTranslated(), []expr.Any{&expr.Masq{FullyRandom: true}})
+	}
 	b.rule(out, f.is(), f.load(f.dst), lookup(overlay), []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}})
 	b.rule(out, f.is(), f.load(f.src), []expr.Any{&expr.Lookup{SourceRegister: 1, IsDestRegSet: true, SetName: sources.Name, SetID: sources.ID}})
 
@@ -338,10 +357,13 @@ func lookup(set *nftables.Set) []expr.Any {
 	return []expr.Any{&expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID}}
 }
 
-func iif(name string) []expr.Any {
+func iif(name string) []expr.Any { return interfaceIs(expr.MetaKeyIIFNAME, name) }
+func oif(name string) []expr.Any { return interfaceIs(expr.MetaKeyOIFNAME, name) }
+
+func interfaceIs(key expr.MetaKey, name string) []expr.Any {
 	padded := make([]byte, unix.IFNAMSIZ)
 	copy(padded, name)
-	return []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: padded}}
+	return []expr.Any{&expr.Meta{Key: key, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: padded}}
 }
 
 func markConnection() []expr.Any {
@@ -462,7 +484,7 @@ func Fingerprint(c *nftables.Conn) (string, error) {
 			return "", err
 		}
 		for _, e := range elements {
-			fmt.Fprintf(&text, "%x %t %+v\n", e.Key, e.IntervalEnd, e.VerdictData)
+			fmt.Fprintf(&text, "%x %t %x %+v\n", e.Key, e.IntervalEnd, e.Val, e.VerdictData)
 		}
 	}
 	return text.String(), nil
