@@ -220,3 +220,41 @@ func TestAChassisHasTheLabelsOfItsNode(t *testing.T) {
 	label(`{"rack":"r1"}`)
 	want(map[string]string{"rack": "r1", "mine": "yes"}, "labelled")
 }
+
+func TestANodeTellsHowItIsConnectedWithProviderNetworks(t *testing.T) {
+	newNode(t, "wired")
+	nodes, networks := cluster.kubernetes.CoreV1().Nodes(), cluster.northbound.KubeovnV1().ProviderNetworks()
+	network := must(networks.Create(t.Context(), &v1.ProviderNetwork{ObjectMeta: metav1.ObjectMeta{Name: "office"}, Spec: v1.ProviderNetworkSpec{
+		DefaultInterface: "eth1", CustomInterfaces: []v1.CustomInterface{{Interface: "eth2", Nodes: []string{"wired"}}},
+	}}, metav1.CreateOptions{}))(t)
+	t.Cleanup(func() { _ = networks.Delete(context.Background(), "office", metav1.DeleteOptions{}) })
+	must(nodes.Patch(t.Context(), "wired", types.MergePatchType, []byte(`{"metadata":{"labels":{"mine":"yes"}}}`), metav1.PatchOptions{}))(t)
+	want := func(labels map[string]string) {
+		t.Helper()
+		eventually(t, func(ctx context.Context) error {
+			node, err := nodes.Get(ctx, "wired", metav1.GetOptions{})
+			if err == nil && !maps.Equal(node.Labels, labels) {
+				err = fmt.Errorf("the node has %v, want %v", node.Labels, labels)
+			}
+			return err
+		})
+	}
+	report := func(status metav1.ConditionStatus) {
+		t.Helper()
+		network.Status.Conditions = []v1.ProviderNetworkCondition{{Node: "wired", Type: "Ready", Status: status}, {Node: "other", Type: "Ready", Status: metav1.ConditionTrue}}
+		network = must(networks.UpdateStatus(t.Context(), network, metav1.UpdateOptions{}))(t)
+	}
+	const prefix = "office.provider-network.kubernetes.io/"
+	want(map[string]string{"mine": "yes"})
+	report(metav1.ConditionTrue)
+	want(map[string]string{"mine": "yes", prefix + "ready": "true", prefix + "interface": "eth2"})
+	report(metav1.ConditionFalse)
+	want(map[string]string{"mine": "yes", prefix + "ready": "false", prefix + "interface": "eth2"})
+	network.Spec.CustomInterfaces, network.Spec.ExcludeNodes = nil, []string{"wired"}
+	network = must(networks.Update(t.Context(), network, metav1.UpdateOptions{}))(t)
+	want(map[string]string{"mine": "yes", prefix + "exclude": "true"})
+	if err := networks.Delete(t.Context(), "office", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	want(map[string]string{"mine": "yes"})
+}
