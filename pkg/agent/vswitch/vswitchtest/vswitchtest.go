@@ -25,7 +25,7 @@ import (
 )
 
 // patience bounds what must happen soon, on a machine that is busy.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // Namespace is a network namespace of the test, with its loopback device up.
 type Namespace struct{ fd netns.NsHandle }
@@ -113,12 +113,16 @@ type Process struct {
 // when it fails the logs are written to the test's.
 func Start(t testing.TB) *Node {
 	t.Helper()
-	in, err := ovn.Find("")
+	in, err := ovn.Find(os.Getenv(ovn.VersionEnv)) // ovn-controller must not be older than ovn-northd
 	if err != nil {
 		t.Skip(err)
 	}
 	n := &Node{Namespace: NewNamespace(t), t: t, dir: ovntest.Dir(t), in: in}
-	n.tool("ovsdb-tool", "create", n.path("conf.db"), "/usr/share/openvswitch/vswitch.ovsschema")
+	schema, err := in.OVSSchema()
+	if err != nil {
+		t.Skip(err)
+	}
+	n.tool("ovsdb-tool", "create", n.path("conf.db"), schema)
 	n.StartServer()
 	n.Vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".", "external_ids:hostname=test")
 	n.StartSwitchd()
@@ -169,7 +173,7 @@ func (n *Node) StartSwitchd() {
 	n.t.Helper()
 	n.switchd = n.spawn("ovs-vswitchd", n.Address(), "--disable-system", "--unixctl="+n.path("ovs-vswitchd.ctl"))
 	// ovs-vsctl waits until ovs-vswitchd has taken the change over.
-	n.Vsctl("--timeout=30", "set", "Open_vSwitch", ".", fmt.Sprintf("other_config:started=%d", n.switchd.cmd.Process.Pid))
+	n.Vsctl("--timeout=60", "set", "Open_vSwitch", ".", fmt.Sprintf("other_config:started=%d", n.switchd.cmd.Process.Pid))
 }
 
 // StartController connects the node to a Southbound database as a chassis and starts ovn-controller. Tunnels end at an address
