@@ -19,11 +19,12 @@ const module = "github.com/northbound-ovn/northbound/"
 //
 //	cmd → apiserver | controller | agent | cni | kubectlko → registry → storage → storage/ovsdb
 //
-// apis and ipam are leaves; podnet is what API server and agents must decide alike, kubeservice what controller and agents must. Controller, agent, CNI and plugin are ordinary clients of the API: they see the types and the
-// generated clients, never what is behind them.
+// apis, cli and ipam are leaves; podnet is what API server and agents must decide alike, kubeservice what controller and agents
+// must. Controller, agent, CNI and plugin are ordinary clients of the API: they see the types and the generated clients, never
+// what is behind them.
 var mayImport = map[string][]string{
 	"cmd":           {"pkg/apiserver", "pkg/controller", "pkg/agent", "pkg/cni", "pkg/kubectlko"},
-	"pkg/apiserver": {"pkg/registry", "pkg/storage", "pkg/storage/ovsdb", "pkg/ovn", "pkg/podnet", "pkg/ipam", "pkg/apis", "pkg/generated"},
+	"pkg/apiserver": {"pkg/registry", "pkg/storage", "pkg/storage/ovsdb", "pkg/ovn", "pkg/podnet", "pkg/ipam", "pkg/apis", "pkg/generated", "pkg/cli"},
 	"pkg/registry":  {"pkg/storage", "pkg/storage/ovsdb", "pkg/podnet", "pkg/ipam", "pkg/apis"},
 	// Starts and supervises OVN's processes, and asks them whether they answer.
 	"pkg/ovn":             {"pkg/storage/ovsdb"},
@@ -33,11 +34,12 @@ var mayImport = map[string][]string{
 	"pkg/kubeservice":     {"pkg/ipam"},
 	"pkg/ipam":            {},
 	"pkg/apis":            {},
+	"pkg/cli":             {},
 	"pkg/generated":       {"pkg/apis"},
 	"pkg/generated/ovnnb": {},
-	"pkg/controller":      {"pkg/podnet", "pkg/kubeservice", "pkg/ipam", "pkg/apis", "pkg/generated"},
+	"pkg/controller":      {"pkg/podnet", "pkg/kubeservice", "pkg/ipam", "pkg/apis", "pkg/generated", "pkg/cli"},
 	// The node's Open vSwitch is a database, too.
-	"pkg/agent":     {"pkg/cni", "pkg/podnet", "pkg/kubeservice", "pkg/ipam", "pkg/apis", "pkg/generated", "pkg/storage/ovsdb"},
+	"pkg/agent":     {"pkg/cni", "pkg/podnet", "pkg/kubeservice", "pkg/ipam", "pkg/apis", "pkg/generated", "pkg/cli", "pkg/storage/ovsdb"},
 	"pkg/cni":       {"pkg/ipam", "pkg/apis", "pkg/generated"},
 	"pkg/kubectlko": {"pkg/ipam", "pkg/apis", "pkg/generated"},
 	"hack":          {},

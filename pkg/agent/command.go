@@ -13,16 +13,15 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	cliflag "k8s.io/component-base/cli/flag"
-	"k8s.io/component-base/cli/globalflag"
 	"k8s.io/component-base/featuregate"
 	"k8s.io/component-base/logs"
 	logsapi "k8s.io/component-base/logs/api/v1"
-	"k8s.io/component-base/term"
 	"k8s.io/component-base/version"
 	"k8s.io/component-base/version/verflag"
 	"k8s.io/klog/v2"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/cli"
 	"github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 )
@@ -75,16 +74,7 @@ outgoing traffic and bridges to physical networks, reports on the node as Chassi
 			return a.Run(ctx)
 		},
 	}
-	sections := &cliflag.NamedFlagSets{}
-	o.addFlags(sections)
-	logsapi.AddFlags(o.logs, sections.FlagSet("logs"))
-	verflag.AddFlags(sections.FlagSet("global"))
-	globalflag.AddGlobalFlags(sections.FlagSet("global"), cmd.Name())
-	for _, section := range sections.FlagSets {
-		cmd.Flags().AddFlagSet(section)
-	}
-	columns, _, _ := term.TerminalSize(cmd.OutOrStdout())
-	cliflag.SetUsageAndHelpFunc(cmd, *sections, columns)
+	cli.AddFlags(cmd, o.addFlags)
 	return cmd
 }
 
@@ -118,6 +108,8 @@ func (o *options) addFlags(sections *cliflag.NamedFlagSets) {
 	fs.StringVar(&c.Conflist, "cni-conf-file", c.Conflist, "File that tells the container runtime of the CNI plugin, written when pods can be plugged; none when empty.")
 	fs.BoolVar(&c.EnableTProxy, "enable-tproxy", c.EnableTProxy, "Let the kubelet's probes reach pods in custom Vpcs.")
 	fs.Uint16Var(&c.TProxyPort, "tproxy-port", c.TProxyPort, "Port of the node's loopback addresses to which such probes are redirected.")
+
+	logsapi.AddFlags(o.logs, sections.FlagSet("logs"))
 }
 
 func (o *options) addAPIFlags(fs *pflag.FlagSet) {

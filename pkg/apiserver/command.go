@@ -6,13 +6,12 @@ import (
 	"github.com/spf13/cobra"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
-	cliflag "k8s.io/component-base/cli/flag"
-	"k8s.io/component-base/cli/globalflag"
 	logsapi "k8s.io/component-base/logs/api/v1"
-	"k8s.io/component-base/term"
 	"k8s.io/component-base/version"
 	"k8s.io/component-base/version/verflag"
 	"k8s.io/klog/v2"
+
+	"github.com/northbound-ovn/northbound/pkg/cli"
 )
 
 // NewCommand is the command northbound-apiserver. It serves until ctx ends.
@@ -47,15 +46,7 @@ without --nb-address it then runs a private ovsdb-server and ovn-northd.`,
 			return run(ctx, o)
 		},
 	}
-	sections := &cliflag.NamedFlagSets{}
-	o.AddFlags(sections)
-	verflag.AddFlags(sections.FlagSet("global"))
-	globalflag.AddGlobalFlags(sections.FlagSet("global"), cmd.Name())
-	for _, section := range sections.FlagSets {
-		cmd.Flags().AddFlagSet(section)
-	}
-	columns, _, _ := term.TerminalSize(cmd.OutOrStdout())
-	cliflag.SetUsageAndHelpFunc(cmd, *sections, columns)
+	cli.AddFlags(cmd, o.AddFlags)
 	return cmd
 }
 

@@ -19,14 +19,13 @@ import (
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	cliflag "k8s.io/component-base/cli/flag"
-	"k8s.io/component-base/cli/globalflag"
 	"k8s.io/component-base/logs"
 	logsapi "k8s.io/component-base/logs/api/v1"
-	"k8s.io/component-base/term"
 	"k8s.io/component-base/version"
 	"k8s.io/component-base/version/verflag"
 	"k8s.io/klog/v2"
 
+	"github.com/northbound-ovn/northbound/pkg/cli"
 	"github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
 )
 
@@ -105,15 +104,7 @@ kubeovn.io; several replicas elect one that works.`,
 			return run(ctx, o)
 		},
 	}
-	sections := &cliflag.NamedFlagSets{}
-	o.AddFlags(sections)
-	verflag.AddFlags(sections.FlagSet("global"))
-	globalflag.AddGlobalFlags(sections.FlagSet("global"), cmd.Name())
-	for _, section := range sections.FlagSets {
-		cmd.Flags().AddFlagSet(section)
-	}
-	columns, _, _ := term.TerminalSize(cmd.OutOrStdout())
-	cliflag.SetUsageAndHelpFunc(cmd, *sections, columns)
+	cli.AddFlags(cmd, o.AddFlags)
 	return cmd
 }
 
