@@ -44,7 +44,7 @@ func TestInformerSyncsByWatchListOnly(t *testing.T) {
 	}
 	factory.StartWithContext(t.Context())
 	t.Cleanup(factory.Shutdown)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if !cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
 		t.Fatal("the informer did not sync within a minute")
@@ -252,7 +252,7 @@ func reader(t *testing.T, user string) *rest.Config {
 	if _, err := rbac.ClusterRoleBindings().Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 20*time.Second, func(ctx context.Context) error {
+	eventually(t, time.Minute, func(ctx context.Context) error {
 		_, err := clientset.NewForConfigOrDie(config).KubeovnV1().Vpcs().Get(ctx, "ovn-cluster", metav1.GetOptions{})
 		return err
 	})

@@ -37,7 +37,7 @@ func TestGarbageCollectorDeletesDependents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 60*time.Second, func(ctx context.Context) error {
+	eventually(t, 2*time.Minute, func(ctx context.Context) error {
 		_, err := vpcs.Get(ctx, dependent.Name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return nil
@@ -83,14 +83,14 @@ func TestNamespacesAreDeletedWhileTheDatabaseIsAway(t *testing.T) {
 				t.Fatal(err)
 			}
 			vpcs := clientset.NewForConfigOrDie(cluster.admin).KubeovnV1().Vpcs()
-			eventually(t, 20*time.Second, refusedAsUnavailable)
+			eventually(t, time.Minute, refusedAsUnavailable)
 			if _, err := vpcs.List(t.Context(), metav1.ListOptions{ResourceVersion: "0"}); err != nil {
 				t.Errorf("a list that may be old: %v", err)
 			}
 			if err := namespaces.Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, 45*time.Second, func(ctx context.Context) error {
+			eventually(t, 2*time.Minute, func(ctx context.Context) error {
 				n, err := namespaces.Get(ctx, name, metav1.GetOptions{})
 				if apierrors.IsNotFound(err) {
 					return nil

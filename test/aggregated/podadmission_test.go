@@ -81,7 +81,7 @@ func TestAPodThatAsksForATakenAddressIsRefusedWhenItIsApplied(t *testing.T) {
 spec: {automountServiceAccountToken: false, containers: [{name: c, image: none}]}}`
 	}
 	// The kube-apiserver learns of the webhook a moment later, and of the right to ask.
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		_, out, err := kubectl(t, pod("a", "10.16.77.7"), "create", "--dry-run=server", "-f", "-")
 		if err != nil && strings.Contains(out, "10.16.77.7 is in use by IP holder.default") {

@@ -19,7 +19,7 @@ import (
 )
 
 // soon is when everything that the controller does is done, on a busy machine.
-const soon = 30 * time.Second
+const soon = time.Minute
 
 var names atomic.Int32
 
