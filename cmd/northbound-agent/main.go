@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"k8s.io/component-base/cli"
@@ -12,6 +13,10 @@ import (
 
 	"github.com/northbound-ovn/northbound/pkg/agent"
 )
+
+// init keeps the main thread to main. A goroutine that is in a pod's network never leaves its thread, and would for good hold
+// that network, and be what /proc/self and others take for the agent's, if it were the main one.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
