@@ -27,6 +27,7 @@ import (
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	clientset "github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
 	informers "github.com/northbound-ovn/northbound/pkg/generated/informers/externalversions"
+	"github.com/northbound-ovn/northbound/test/aggregated/controlplane"
 )
 
 func TestInformerSyncsByWatchListOnly(t *testing.T) {
@@ -94,7 +95,7 @@ func TestClientsThatPreferProtobuf(t *testing.T) {
 		t.Errorf("a whole object: %s, %s, want it as JSON", response.Status, got)
 	}
 
-	client := metadata.NewForConfigOrDie(config).Resource(server.GroupVersion.WithResource("vpcs"))
+	client := metadata.NewForConfigOrDie(config).Resource(controlplane.Northbound.GroupVersion.WithResource("vpcs"))
 	object, err := client.Get(t.Context(), "described-0", metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +138,7 @@ func TestClientsThatPreferProtobuf(t *testing.T) {
 
 func TestPagesAreOneConsistentList(t *testing.T) {
 	manyVpcs(t, "paged", 7)
-	client := clientset.NewForConfigOrDie(cluster.admin).KubeovnV1().Vpcs()
+	client := clientset.NewForConfigOrDie(cluster.Admin).KubeovnV1().Vpcs()
 	whole, err := client.List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -234,11 +235,11 @@ func reader(t *testing.T, user string) *rest.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rbac := kubernetes.NewForConfigOrDie(cluster.admin).RbacV1()
+	rbac := kubernetes.NewForConfigOrDie(cluster.Admin).RbacV1()
 	role := &rbacv1.ClusterRole{
 		ObjectMeta: metav1.ObjectMeta{Name: "test:" + user},
 		Rules: []rbacv1.PolicyRule{{
-			APIGroups: []string{server.GroupVersion.Group}, Resources: []string{"vpcs"}, Verbs: []string{"get", "list", "watch"},
+			APIGroups: []string{controlplane.Northbound.GroupVersion.Group}, Resources: []string{"vpcs"}, Verbs: []string{"get", "list", "watch"},
 		}},
 	}
 	if _, err := rbac.ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{}); err != nil {

@@ -72,7 +72,7 @@ func TestExplainKnowsEveryField(t *testing.T) {
 
 func TestGetWatchShowsChangesAsTheyHappen(t *testing.T) {
 	apply(t, vpc("watched-before"))
-	command := kubectlCommand(t.Context(), cluster.kubeconfig, "get", "vpc", "-w", "--output-watch-events", "--no-headers")
+	command := kubectlCommand(t.Context(), cluster.AdminKubeconfig, "get", "vpc", "-w", "--output-watch-events", "--no-headers")
 	stdout, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

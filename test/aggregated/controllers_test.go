@@ -18,16 +18,17 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	clientset "github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
+	"github.com/northbound-ovn/northbound/test/aggregated/controlplane"
 )
 
 func TestGarbageCollectorDeletesDependents(t *testing.T) {
-	vpcs := clientset.NewForConfigOrDie(cluster.admin).KubeovnV1().Vpcs()
+	vpcs := clientset.NewForConfigOrDie(cluster.Admin).KubeovnV1().Vpcs()
 	owner, err := vpcs.Create(t.Context(), &v1.Vpc{ObjectMeta: metav1.ObjectMeta{Name: "owner"}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	dependent := &v1.Vpc{ObjectMeta: metav1.ObjectMeta{Name: "dependent", OwnerReferences: []metav1.OwnerReference{{
-		APIVersion: server.GroupVersion.String(), Kind: "Vpc", Name: owner.Name, UID: owner.UID,
+		APIVersion: controlplane.Northbound.GroupVersion.String(), Kind: "Vpc", Name: owner.Name, UID: owner.UID,
 	}}}}
 	if _, err := vpcs.Create(t.Context(), dependent, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -55,8 +56,8 @@ func TestControllersAreHealthy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(log) {
-		if strings.HasPrefix(line, "E") && strings.Contains(line, server.GroupVersion.Group) {
-			t.Errorf("the controller manager complains of %s: %s", server.GroupVersion.Group, line)
+		if strings.HasPrefix(line, "E") && strings.Contains(line, controlplane.Northbound.GroupVersion.Group) {
+			t.Errorf("the controller manager complains of %s: %s", controlplane.Northbound.GroupVersion.Group, line)
 		}
 	}
 }
@@ -67,13 +68,13 @@ func TestNamespacesAreDeletedWhileTheDatabaseIsAway(t *testing.T) {
 		name       string
 		away, back func(context.Context) error
 	}{
-		{"it does not answer", cluster.nb.PauseNB, func(context.Context) error { return cluster.nb.ResumeNB() }},
-		{"it is dead", func(context.Context) error { return cluster.nb.KillNB() }, cluster.nb.RestartNB},
+		{"it does not answer", cluster.NB.PauseNB, func(context.Context) error { return cluster.NB.ResumeNB() }},
+		{"it is dead", func(context.Context) error { return cluster.NB.KillNB() }, cluster.NB.RestartNB},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			// Whatever happens, the other tests need the database.
 			t.Cleanup(func() { restore(t, c.back) })
-			namespaces := kubernetes.NewForConfigOrDie(cluster.admin).CoreV1().Namespaces()
+			namespaces := kubernetes.NewForConfigOrDie(cluster.Admin).CoreV1().Namespaces()
 			name := fmt.Sprintf("unrelated-%d", time.Now().UnixNano())
 			_, err := namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 			if err != nil {
@@ -82,7 +83,7 @@ func TestNamespacesAreDeletedWhileTheDatabaseIsAway(t *testing.T) {
 			if err := c.away(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			vpcs := clientset.NewForConfigOrDie(cluster.admin).KubeovnV1().Vpcs()
+			vpcs := clientset.NewForConfigOrDie(cluster.Admin).KubeovnV1().Vpcs()
 			eventually(t, time.Minute, refusedAsUnavailable)
 			if _, err := vpcs.List(t.Context(), metav1.ListOptions{ResourceVersion: "0"}); err != nil {
 				t.Errorf("a list that may be old: %v", err)
@@ -106,7 +107,7 @@ func TestNamespacesAreDeletedWhileTheDatabaseIsAway(t *testing.T) {
 func refusedAsUnavailable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	client := clientset.NewForConfigOrDie(cluster.admin).KubeovnV1().RESTClient()
+	client := clientset.NewForConfigOrDie(cluster.Admin).KubeovnV1().RESTClient()
 	// Without being told otherwise, client-go obeys the Retry-After of the answer ten times before it shows it.
 	err := client.Post().MaxRetries(0).Resource("vpcs").
 		Body(&v1.Vpc{ObjectMeta: metav1.ObjectMeta{GenerateName: duringOutage}}).Do(ctx).Error()
@@ -126,7 +127,7 @@ func restore(t *testing.T, back func(context.Context) error) {
 	if err := back(ctx); err != nil {
 		t.Fatal(err)
 	}
-	vpcs := clientset.NewForConfigOrDie(cluster.admin).KubeovnV1().Vpcs()
+	vpcs := clientset.NewForConfigOrDie(cluster.Admin).KubeovnV1().Vpcs()
 	var last error
 	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		_, last = vpcs.Create(ctx, &v1.Vpc{ObjectMeta: metav1.ObjectMeta{Name: "written-again"}}, metav1.CreateOptions{})

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/discovery"
+
+	"github.com/northbound-ovn/northbound/test/aggregated/controlplane"
 )
 
 // kinds are those of the user's documents that must be served, with what clients look them up by.
@@ -24,8 +26,8 @@ var kinds = []struct{ resource, kind, short string }{
 var everyVerb = []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
 
 func TestDiscoveryOfTheVersion(t *testing.T) {
-	client := discovery.NewDiscoveryClientForConfigOrDie(cluster.admin)
-	list, err := client.ServerResourcesForGroupVersion(server.GroupVersion.String())
+	client := discovery.NewDiscoveryClientForConfigOrDie(cluster.Admin)
+	list, err := client.ServerResourcesForGroupVersion(controlplane.Northbound.GroupVersion.String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +52,7 @@ func TestDiscoveryOfTheVersion(t *testing.T) {
 }
 
 func TestAggregatedDiscoveryIsCurrent(t *testing.T) {
-	client := discovery.NewDiscoveryClientForConfigOrDie(cluster.admin).RESTClient()
+	client := discovery.NewDiscoveryClientForConfigOrDie(cluster.Admin).RESTClient()
 	body, err := client.Get().AbsPath("/apis").
 		SetHeader("Accept", discovery.AcceptV2).Do(t.Context()).Raw()
 	if err != nil {
@@ -60,9 +62,11 @@ func TestAggregatedDiscoveryIsCurrent(t *testing.T) {
 	if err := json.Unmarshal(body, &groups); err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(groups.Items, func(g apidiscoveryv2.APIGroupDiscovery) bool { return g.Name == server.GroupVersion.Group })
+	i := slices.IndexFunc(groups.Items, func(g apidiscoveryv2.APIGroupDiscovery) bool {
+		return g.Name == controlplane.Northbound.GroupVersion.Group
+	})
 	if i < 0 {
-		t.Fatalf("%s is not in the aggregated discovery", server.GroupVersion.Group)
+		t.Fatalf("%s is not in the aggregated discovery", controlplane.Northbound.GroupVersion.Group)
 	}
 	for _, version := range groups.Items[i].Versions {
 		if version.Freshness != apidiscoveryv2.DiscoveryFreshnessCurrent {
@@ -77,7 +81,7 @@ func TestAggregatedDiscoveryIsCurrent(t *testing.T) {
 }
 
 func TestKubectlListsTheResources(t *testing.T) {
-	contains(t, "api-resources", must(t, "", "api-resources", "--api-group="+server.GroupVersion.Group, "-o", "wide"),
+	contains(t, "api-resources", must(t, "", "api-resources", "--api-group="+controlplane.Northbound.GroupVersion.Group, "-o", "wide"),
 		"vpcs", "subnets", "ips", "vips", "kubeovn.io/v1", "Subnet")
 	contains(t, "api-versions", must(t, "", "api-versions"), "kubeovn.io/v1\n")
 }

@@ -17,7 +17,7 @@ import (
 // kubectl runs kubectl as the administrator, with text as its input, and returns what it printed.
 func kubectl(t *testing.T, input string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	return kubectlAs(t, cluster.kubeconfig, input, args...)
+	return kubectlAs(t, cluster.AdminKubeconfig, input, args...)
 }
 
 func kubectlAs(t *testing.T, kubeconfig, input string, args ...string) (stdout, stderr string, err error) {
@@ -33,7 +33,7 @@ func kubectlAs(t *testing.T, kubeconfig, input string, args ...string) (stdout, 
 
 // kubectlCommand has a cache of its own for each user: what kubectl knows of a server outlives both.
 func kubectlCommand(ctx context.Context, kubeconfig string, args ...string) *exec.Cmd {
-	command := exec.CommandContext(ctx, filepath.Join(northboundPrograms, "kubectl"), args...)
+	command := exec.CommandContext(ctx, filepath.Join(cluster.Programs, "kubectl"), args...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "KUBECACHEDIR="+kubeconfig+".cache", "KUBERC=off")
 	return command
 }
@@ -70,7 +70,7 @@ func apply(t *testing.T, manifest string) {
 func remove(t *testing.T, manifest string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	command := kubectlCommand(ctx, cluster.kubeconfig, "delete", "--ignore-not-found", "-f", "-")
+	command := kubectlCommand(ctx, cluster.AdminKubeconfig, "delete", "--ignore-not-found", "-f", "-")
 	command.Stdin = strings.NewReader(manifest)
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Errorf("kubectl delete: %v\n%s", err, out)

@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/dynamic"
+
+	"github.com/northbound-ovn/northbound/test/aggregated/controlplane"
 )
 
 // podAdmission is the manifest with the address of the server here and the authority of its certificate, as the APIService has it.
@@ -24,7 +26,7 @@ func podAdmission(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := dynamic.NewForConfig(cluster.admin)
+	client, err := dynamic.NewForConfig(cluster.Admin)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,7 @@ func podAdmission(t *testing.T) string {
 			config := webhook["clientConfig"].(map[string]any)
 			config["caBundle"] = ca
 			target := config["service"].(map[string]any)
-			target["name"], target["namespace"], target["port"] = server.Name, server.Name, server.Port
+			target["name"], target["namespace"], target["port"] = controlplane.Northbound.Name, controlplane.Northbound.Name, controlplane.Northbound.Port
 			webhook["failurePolicy"] = "Fail" // what does not work shall be seen
 		}
 		text, err := json.Marshal(object)

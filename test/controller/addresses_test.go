@@ -91,7 +91,7 @@ func TestTheAddressOfAStatefulSetsPodIsKeptAsLongAsTheSetWantsIt(t *testing.T) {
 func TestTheAddressOfAVirtualMachineIsKeptUntilTheMachineIsDeleted(t *testing.T) {
 	ns := newNamespace(t)
 	_, subnet := newVpc(t, "10.0.3.0/24", ns)
-	machines := dynamic.NewForConfigOrDie(cluster.admin).Resource(schema.GroupVersionResource{Group: "kubevirt.io", Version: "v1", Resource: "virtualmachines"}).Namespace(ns)
+	machines := dynamic.NewForConfigOrDie(cluster.Admin).Resource(schema.GroupVersionResource{Group: "kubevirt.io", Version: "v1", Resource: "virtualmachines"}).Namespace(ns)
 	must(machines.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": map[string]any{"name": "vm1"},
 	}}, metav1.CreateOptions{}))(t)

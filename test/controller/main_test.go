@@ -19,30 +19,16 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
-	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	clientset "github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
-	"github.com/northbound-ovn/northbound/pkg/ovn"
 	"github.com/northbound-ovn/northbound/test/aggregated/controlplane"
 )
 
-// The script passes the programs' folders.
-var (
-	clusterPrograms    = os.Getenv("NORTHBOUND_CLUSTER_PROGRAMS") // etcd, kube-apiserver, kube-controller-manager
-	northboundPrograms = os.Getenv("NORTHBOUND_PROGRAMS")         // northbound-apiserver, northbound-controller, kubectl
-)
-
-var server = controlplane.Aggregated{Name: "northbound", Port: 8443, GroupVersion: v1.SchemeGroupVersion}
-
 // cluster is what all tests share; each test has namespaces and Subnets of its own.
 var cluster struct {
-	*controlplane.ControlPlane
-	nb         *ovn.Central
-	admin      *rest.Config
-	kubeconfig string
+	*controlplane.Cluster
 
 	kubernetes kubernetes.Interface
 	northbound clientset.Interface
@@ -52,59 +38,17 @@ var cluster struct {
 }
 
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m *testing.M) (code int, err error) {
-	if clusterPrograms == "" || northboundPrograms == "" {
-		return 1, errors.New("run hack/test-aggregated.sh: it builds what these tests need")
-	}
-	ctx, start := context.Background(), time.Now()
-	if err := controlplane.Isolate(ctx); err != nil {
-		return 1, err
-	}
-	dir, err := os.MkdirTemp("", "northbound-controller-")
-	if err != nil {
-		return 1, err
-	}
-	defer func() {
-		if code == 0 && err == nil {
-			err = os.RemoveAll(dir)
-			return
+	controlplane.Main("controller", func(ctx context.Context, c *controlplane.Cluster) (code int, err error) {
+		cluster.Cluster = c
+		if err := connect(ctx); err != nil {
+			return 1, err
 		}
-		fmt.Fprintf(os.Stderr, "logs are in %s and %s\n", filepath.Join(dir, "log"), filepath.Join(dir, "nb"))
-	}()
-	config := controlplane.Config{Programs: clusterPrograms, Dir: dir, Audit: true}
-	if cluster.ControlPlane, err = controlplane.Start(ctx, config); err != nil {
-		return 1, err
-	}
-	defer cluster.Stop()
-	if cluster.nb, err = ovn.Start(ctx, ovn.Config{Dir: filepath.Join(dir, "nb"), Clustered: true, Northd: true}); err != nil {
-		return 1, err
-	}
-	defer func() { err = errors.Join(err, cluster.nb.Stop()) }()
-	process, err := cluster.StartNorthbound(ctx, northboundPrograms, cluster.nb.NBAddress(), server)
-	if err != nil {
-		return 1, err
-	}
-	defer process.Stop(2 * time.Second)
-	if err := cluster.StartControllerManager(ctx); err != nil {
-		return 1, err
-	}
-	if err := connect(ctx, dir); err != nil {
-		return 1, err
-	}
-	if cluster.controller, err = startController(ctx, "northbound-controller", "127.0.0.1:10660"); err != nil {
-		return 1, err
-	}
-	defer func() { cluster.controller.Stop(5 * time.Second) }()
-	fmt.Printf("the cluster is up after %v\n", time.Since(start).Round(100*time.Millisecond))
-	return m.Run(), nothingWasForbidden()
+		if cluster.controller, err = startController(ctx, "northbound-controller", "127.0.0.1:10660"); err != nil {
+			return 1, err
+		}
+		defer func() { cluster.controller.Stop(5 * time.Second) }()
+		return m.Run(), nothingWasForbidden()
+	})
 }
 
 // nothingWasForbidden holds the controller's requests to the rights of artifacts/controller/rbac.yaml.
@@ -129,22 +73,16 @@ func nothingWasForbidden() error {
 }
 
 // connect makes the clients of the tests and the identity of the controller.
-func connect(ctx context.Context, dir string) (err error) {
-	if cluster.admin, err = cluster.User("admin", "system:masters"); err != nil {
-		return err
-	}
-	if cluster.kubeconfig, err = cluster.Kubeconfig("admin", "system:masters"); err != nil {
-		return err
-	}
-	cluster.kubernetes = kubernetes.NewForConfigOrDie(cluster.admin)
-	cluster.northbound = clientset.NewForConfigOrDie(cluster.admin)
+func connect(ctx context.Context) error {
+	cluster.kubernetes = kubernetes.NewForConfigOrDie(cluster.Admin)
+	cluster.northbound = clientset.NewForConfigOrDie(cluster.Admin)
 	for _, args := range [][]string{
 		{"create", "namespace", "northbound-system"},
 		{"apply", "-f", "testdata/virtualmachines.yaml"},
 		{"apply", "-f", "../../artifacts/controller/rbac.yaml"},
 	} {
-		command := exec.CommandContext(ctx, filepath.Join(northboundPrograms, "kubectl"), args...)
-		command.Env = append(os.Environ(), "KUBECONFIG="+cluster.kubeconfig, "KUBECACHEDIR="+cluster.kubeconfig+".cache", "KUBERC=off")
+		command := exec.CommandContext(ctx, filepath.Join(cluster.Programs, "kubectl"), args...)
+		command.Env = append(os.Environ(), "KUBECONFIG="+cluster.AdminKubeconfig, "KUBECACHEDIR="+cluster.AdminKubeconfig+".cache", "KUBERC=off")
 		if out, err := command.CombinedOutput(); err != nil {
 			return fmt.Errorf("kubectl %v: %w: %s", args, err, out)
 		}
@@ -160,14 +98,14 @@ func connect(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	admin, err := clientcmd.LoadFromFile(cluster.kubeconfig)
+	admin, err := clientcmd.LoadFromFile(cluster.AdminKubeconfig)
 	if err != nil {
 		return err
 	}
 	for name := range admin.AuthInfos {
 		admin.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
 	}
-	cluster.controllerKubeconfig = filepath.Join(dir, "controller.kubeconfig")
+	cluster.controllerKubeconfig = filepath.Join(cluster.Dir, "controller.kubeconfig")
 	return clientcmd.WriteToFile(*admin, cluster.controllerKubeconfig)
 }
 
@@ -175,7 +113,7 @@ func connect(ctx context.Context, dir string) (err error) {
 func startController(ctx context.Context, name, address string, flags ...string) (*controlplane.Process, error) {
 	process, err := controlplane.StartProcess(controlplane.Command{
 		Name: name,
-		Path: filepath.Join(northboundPrograms, "northbound-controller"),
+		Path: filepath.Join(cluster.Programs, "northbound-controller"),
 		Args: append([]string{"--kubeconfig=" + cluster.controllerKubeconfig, "--bind-address=" + address, "--v=2"}, flags...),
 		Dir:  filepath.Join(cluster.Dir, "log"),
 	})

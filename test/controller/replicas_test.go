@@ -42,7 +42,7 @@ func TestReplicasTakeOverFromEachOther(t *testing.T) {
 
 	// The one that works dies; what happens until its lease has expired is not lost. The next one needs no aggregation layer.
 	third, err := startController(t.Context(), "northbound-controller-3", "127.0.0.1:10660",
-		"--northbound-server=https://"+net.JoinHostPort(controlplane.Addr.String(), strconv.Itoa(int(server.Port))),
+		"--northbound-server=https://"+net.JoinHostPort(controlplane.Addr.String(), strconv.Itoa(int(controlplane.Northbound.Port))),
 		"--northbound-certificate-authority="+filepath.Join(cluster.Dir, "pki", "aggregated-ca.crt"))
 	if err != nil {
 		t.Fatal(err)
@@ -106,12 +106,12 @@ func TestWhatHappensWhileTheDatabaseIsAwayIsDoneWhenItIsBack(t *testing.T) {
 	_, subnet := newVpc(t, "10.0.11.0/24", ns)
 	pod := newPod(t, ns, "goes", nil, nil)
 	plug(t, pod, subnet, "")
-	if err := cluster.nb.KillNB(); err != nil {
+	if err := cluster.NB.KillNB(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if t.Failed() { // the other tests need it, whatever happened here
-			_ = cluster.nb.RestartNB(context.Background())
+			_ = cluster.NB.RestartNB(context.Background())
 		}
 	})
 	remove(t, pod)
@@ -126,7 +126,7 @@ func TestWhatHappensWhileTheDatabaseIsAwayIsDoneWhenItIsBack(t *testing.T) {
 		}
 		return err
 	})
-	if err := cluster.nb.RestartNB(t.Context()); err != nil {
+	if err := cluster.NB.RestartNB(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()

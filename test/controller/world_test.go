@@ -175,7 +175,7 @@ func eventually(t *testing.T, check func(context.Context) error) {
 // vips is the column vips of a load balancer in the Northbound database.
 func vips(t *testing.T, loadBalancer string) string {
 	t.Helper()
-	return strings.TrimSpace(ovntest.Nbctl(t, cluster.nb.NBAddress(), "--bare", "--columns=vips", "find", "load_balancer", "name="+loadBalancer))
+	return strings.TrimSpace(ovntest.Nbctl(t, cluster.NB.NBAddress(), "--bare", "--columns=vips", "find", "load_balancer", "name="+loadBalancer))
 }
 
 // balanced waits for the content of a load balancer.
