@@ -317,5 +317,5 @@ func (k *killing) place(pod string) *place {
 	if err != nil {
 		k.Fatal(err)
 	}
-	return k.hosts[p.Spec.NodeName].podPlace(k.T, p)
+	return podPlace(k.T, p)
 }
