@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -98,7 +100,11 @@ type Node struct {
 	dir string
 	in  ovn.Installation
 
-	server, switchd, controller *Process
+	server, controller *Process
+
+	mu      sync.Mutex
+	switchd *Process
+	over    bool // the test is: a switchd that ends is not started again
 }
 
 // Process is a program of the node.
@@ -107,6 +113,8 @@ type Process struct {
 	name string
 	cmd  *exec.Cmd
 	done chan struct{}
+	// killed is whether Kill was called.
+	killed atomic.Bool
 }
 
 // Start starts ovsdb-server with an initialized Open_vSwitch database and ovs-vswitchd. Everything is gone when the test ends;
@@ -150,7 +158,11 @@ func (n *Node) Dir() string { return n.dir }
 func (n *Node) Server() *Process { return n.server }
 
 // Switchd is ovs-vswitchd.
-func (n *Node) Switchd() *Process { return n.switchd }
+func (n *Node) Switchd() *Process {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.switchd
+}
 
 // Controller is ovn-controller, nil unless StartController was called.
 func (n *Node) Controller() *Process { return n.controller }
@@ -168,12 +180,41 @@ func (n *Node) StartServer() {
 	})
 }
 
-// StartSwitchd starts ovs-vswitchd, also after it was killed.
+// StartSwitchd starts ovs-vswitchd, also after it was killed. When it crashes it is started again, as on any node (ovs-ctl(8) runs it
+// with --monitor): the connection tracker of 3.1's userspace datapath may fail an assertion when addresses are translated
+// (conn_update_state in lib/conntrack.c).
 func (n *Node) StartSwitchd() {
 	n.t.Helper()
-	n.switchd = n.spawn("ovs-vswitchd", n.Address(), "--disable-system", "--unixctl="+n.path("ovs-vswitchd.ctl"))
+	start := func() *Process {
+		n.switchd = n.spawn("ovs-vswitchd", n.Address(), "--disable-system", "--unixctl="+n.path("ovs-vswitchd.ctl"))
+		return n.switchd
+	}
+	n.mu.Lock()
+	p := start()
+	n.mu.Unlock()
+	var work sync.WaitGroup
+	n.t.Cleanup(func() {
+		n.mu.Lock()
+		n.over = true
+		last := n.switchd
+		n.mu.Unlock()
+		last.Kill()
+		work.Wait()
+	})
+	pid := p.cmd.Process.Pid
+	work.Go(func() {
+		for again := true; again; {
+			<-p.Done()
+			n.mu.Lock()
+			if again = !n.over && !p.killed.Load(); again {
+				n.t.Log("ovs-vswitchd has crashed and is started again")
+				p = start()
+			}
+			n.mu.Unlock()
+		}
+	})
 	// ovs-vsctl waits until ovs-vswitchd has taken the change over.
-	n.Vsctl("--timeout=60", "set", "Open_vSwitch", ".", fmt.Sprintf("other_config:started=%d", n.switchd.cmd.Process.Pid))
+	n.Vsctl("--timeout=60", "set", "Open_vSwitch", ".", fmt.Sprintf("other_config:started=%d", pid))
 }
 
 // StartController connects the node to a Southbound database as a chassis and starts ovn-controller. Tunnels end at an address
@@ -272,6 +313,7 @@ func Spawn(t testing.TB, name string, cmd *exec.Cmd) *Process {
 
 // Kill ends the process as a crash would, and returns when it is gone.
 func (p *Process) Kill() {
+	p.killed.Store(true)
 	_ = p.cmd.Process.Kill() // it may be gone
 	<-p.done
 }
