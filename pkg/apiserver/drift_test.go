@@ -19,9 +19,11 @@ func TestADetachedLoadBalancerIsAttachedAgain(t *testing.T) {
 		Vip: "1.1.1.1", Endpoints: []string{"192.168.0.2"}, Namespace: "default",
 		Ports: []v1.SwitchLBRulePort{{Port: 8888, TargetPort: 80, Protocol: "TCP"}}}}
 	create(t, s, rule)
+	create(t, s, newSubnet("net2", "vpc1", "192.168.1.0/24")) // with the load balancer, in one transaction
 	want := dump(t, s.NBAddress, "Copp")
 	for _, damage := range [][]string{
 		{"ls-lb-del", "net1", "slr-web-tcp"},
+		{"ls-lb-del", "net2", "slr-web-tcp"},
 		{"ls-del", "net1", "--", "lr-del", "vpc1"},
 	} {
 		ovntest.Nbctl(t, s.NBAddress, damage...)

@@ -106,12 +106,13 @@ func (o *Options) openEngine(ctx context.Context, address string) (*storage.Engi
 func (o *Options) engineOptions(address string) (storage.Options, error) {
 	session, err := o.Northbound.session(address)
 	return storage.Options{
-		NB:        session,
-		Group:     v1.GroupName,
-		Resources: engineResources(o.Network),
-		Tables:    nbTables, Attachments: nbAttachments,
-		Codec: documents{},
-		Drift: storage.DriftMode(o.Northbound.Drift),
+		NB:          session,
+		Group:       v1.GroupName,
+		Resources:   engineResources(o.Network),
+		Tables:      nbTables,
+		Attachments: nbAttachments,
+		Codec:       documents{},
+		Drift:       storage.DriftMode(o.Northbound.Drift),
 	}, err
 }
 

@@ -50,13 +50,15 @@ func (a *attachments) take(u *ovsdb.Update, ours func(table string, u ovsdb.RowU
 	return detached
 }
 
-// attach takes what a notification says of attachments and returns the owners of rows that somebody may have detached.
-func (r *replica) attach(u *ovsdb.Update) (owners []string) {
+// attach takes what a notification says of attachments and returns the owners of rows that somebody may have detached. Planned are
+// the rows that our own transaction changed: what it took out itself is no drift.
+func (r *replica) attach(u *ovsdb.Update, planned map[ovsdb.UUID]*realized) (owners []string) {
 	detached := r.attachments.take(u, func(table string, row ovsdb.RowUpdate) bool {
 		return r.rows[row.UUID] != nil || row.Type != ovsdb.Modify && r.identify(table, nil, row) != nil
 	})
 	for _, uuid := range detached {
-		if row := r.rows[uuid]; row != nil {
+		row := r.rows[uuid]
+		if _, ours := planned[uuid]; row != nil && !ours {
 			owners = append(owners, row.owner)
 		}
 	}

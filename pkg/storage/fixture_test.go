@@ -43,12 +43,13 @@ func startToys(t testing.TB, address string, change ...func(*storage.Options)) *
 	t.Helper()
 	metrics := &counts{drifted: map[string]int{}}
 	o := storage.Options{
-		NB:        ovsdb.Options{Addresses: []string{address}},
-		Group:     toyVersion.Group,
-		Resources: []*storage.Resource{boxes, items},
-		Tables:    toyTables, Attachments: toyAttachments,
-		Codec:   toyCodec,
-		Metrics: metrics,
+		NB:          ovsdb.Options{Addresses: []string{address}},
+		Group:       toyVersion.Group,
+		Resources:   []*storage.Resource{boxes, items},
+		Tables:      toyTables,
+		Attachments: toyAttachments,
+		Codec:       toyCodec,
+		Metrics:     metrics,
 		// A session that a slow machine loses is no reason to fail; tests of the limit set theirs.
 		WaitLimit: patience,
 	}

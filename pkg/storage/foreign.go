@@ -9,9 +9,6 @@ import (
 
 // foreignRows applies changes of realized rows that no document explains. The states under way get them, too.
 func (r *replica) foreignRows(u *ovsdb.Update) {
-	for _, owner := range r.attach(u) {
-		r.drifted[owner] = true
-	}
 	touched := false
 	for table, updates := range u.Tables {
 		touched = touched || (table != carrierTable && len(updates) > 0)

@@ -32,7 +32,7 @@ func (r *replica) load(ctx context.Context, initial ovsdb.Initial) error {
 		r.countCorrupt(nil, e)
 	}
 	r.token(s, initial.Update.Tables[carrierTable])
-	r.attach(&initial.Update)
+	r.attach(&initial.Update, nil)
 	for table, updates := range initial.Update.Tables {
 		if table != carrierTable {
 			r.applyRows(updates, table, s)

@@ -204,6 +204,9 @@ func (r *replica) settleEchoes() error {
 			r.echoed = r.echoed[i+1:]
 			return err
 		}
+		for _, owner := range r.attach(own.update, own.rows.rows) {
+			r.drifted[owner] = true
+		}
 		for table, updates := range own.update.Tables {
 			own.update.Tables[table] = slices.DeleteFunc(updates, func(c ovsdb.RowUpdate) bool {
 				_, planned := own.rows.rows[c.UUID]
@@ -225,6 +228,9 @@ func (r *replica) update(ctx context.Context, u *ovsdb.Update) error {
 	r.lastTxn = u.TxnID
 	if len(u.Tables[carrierTable]) > 0 {
 		return r.foreignDocuments(ctx, u)
+	}
+	for _, owner := range r.attach(u, nil) {
+		r.drifted[owner] = true
 	}
 	r.foreignRows(u)
 	return nil
@@ -269,7 +275,7 @@ func (r *replica) foreignDocuments(ctx context.Context, u *ovsdb.Update) error {
 	}
 	old := s.rev
 	r.token(s, u.Tables[carrierTable])
-	owners := r.attach(u)
+	owners := r.attach(u, nil)
 	for table, updates := range u.Tables {
 		if table == carrierTable {
 			continue
