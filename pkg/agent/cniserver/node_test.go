@@ -279,12 +279,18 @@ func (n *node) impatient() *libcni.NetworkConfigList {
 // pod makes a pod with a sandbox and no interface.
 func (n *node) pod(name string, change ...func(*Pod)) *pod {
 	n.Helper()
+	p := n.object(name, change...)
+	return &pod{node: n, object: p, sandbox: vswitchtest.NewNamespace(n), id: strings.ReplaceAll(string(uuid.NewUUID())+string(uuid.NewUUID()), "-", ""), net: n.network("")}
+}
+
+// object makes a pod without a sandbox.
+func (n *node) object(name string, change ...func(*Pod)) *Pod {
 	p := &Pod{Pod: podnet.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: uuid.NewUUID()}}}
 	for _, f := range change {
 		f(p)
 	}
 	n.pods.put(p)
-	return &pod{node: n, object: p, sandbox: vswitchtest.NewNamespace(n), id: strings.ReplaceAll(string(uuid.NewUUID())+string(uuid.NewUUID()), "-", ""), net: n.network("")}
+	return p
 }
 
 func annotated(annotations map[string]string) func(*Pod) {
@@ -378,6 +384,15 @@ func (m *memoryPods) put(p *Pod) {
 	defer m.mu.Unlock()
 	m.pods[p.Namespace+"/"+p.Name] = p
 	if m.early && m.come != nil {
+		m.come(p)
+	}
+}
+
+// bound lets the server know of a pod, as of one that has just come.
+func (m *memoryPods) bound(p *Pod) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.come != nil {
 		m.come(p)
 	}
 }
