@@ -10,13 +10,15 @@ packages=(
   ovn-host                         # ovn-controller
   openvswitch-switch openvswitch-common # ovsdb-server, ovsdb-tool, ovs-vswitchd
   iproute2 iputils-ping            # network namespaces of tests, and what they send
+  nftables ethtool                 # what tests of the agent look at a node with
+  gcc libc6-dev                    # the race detector of "go test -race" is linked through cgo
 )
 case ${1-} in
 "") ;;
 lab) packages+=(
   containerd runc containernetworking-plugins # container runtime; the plugin loopback
   busybox-static                   # the shell in images
-  nftables ethtool util-linux procps
+  util-linux procps
 ) ;;
 *) echo "usage: install-deps.sh [lab]" >&2; exit 2 ;;
 esac
