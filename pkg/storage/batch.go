@@ -47,10 +47,12 @@ type batch struct {
 	updated []updatedDoc
 
 	force bool // send it even if it changes nothing
-	seq   uint64
-	token token
-	id    uint64    // of the call, once it is sent
-	sent  time.Time // when
+	// sealed: the transaction, made before its time; nothing is added to the batch any more.
+	sealed *ovsdb.Txn
+	seq    uint64
+	token  token
+	id     uint64    // of the call, once it is sent
+	sent   time.Time // when
 	// applied: a notification that merged it with later transactions has brought its outcome.
 	applied bool
 	// seen: its own notification has come, the reply not yet. It is committed.

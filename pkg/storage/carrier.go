@@ -78,11 +78,11 @@ func carrierName(e *entry) string {
 }
 
 // carrierRow is the row of a document; raw is its stored form.
-func carrierRow(e *entry, raw []byte) ovsdb.Row {
+func carrierRow(e *entry, raw string) ovsdb.Row {
 	ids := map[string]string{
 		keyRev:    strconv.FormatUint(e.rev, 10),
 		keyCreate: strconv.FormatUint(e.createRev, 10),
-		keyDoc:    string(raw),
+		keyDoc:    raw,
 	}
 	if e.expires != 0 {
 		ids[keyExpires] = strconv.FormatInt(e.expires, 10)

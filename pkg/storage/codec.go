@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -127,31 +126,34 @@ func (e *Engine) fromStorage(ctx context.Context, key string, raw []byte) ([]byt
 	return data, stale, nil
 }
 
+// usualSize is room for the documents of most objects, with their managed fields.
+const usualSize = 2048
+
 // encode returns the stored form of an entry and completes the entry: nobody else has seen it yet.
-func (r *replica) encode(ctx context.Context, e *entry) ([]byte, error) {
+func (r *replica) encode(ctx context.Context, e *entry) (string, error) {
 	if e.obj == nil {
-		return e.raw, nil
+		return string(e.raw), nil
 	}
 	e.obj.SetResourceVersion("")
-	var buf bytes.Buffer
-	if err := r.e.opts.Codec.Encode(e.obj, &buf); err != nil {
-		return nil, fmt.Errorf("document %s: %w", e.key, err)
+	var text strings.Builder
+	text.Grow(usualSize)
+	if err := r.e.opts.Codec.Encode(e.obj, &text); err != nil {
+		return "", fmt.Errorf("document %s: %w", e.key, err)
 	}
 	e.obj.SetResourceVersion(strconv.FormatUint(e.rev, 10))
 	e.obj.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{}) // as when it is read
-	raw := buf.Bytes()
+	raw := text.String()
 	e.size = len(raw)
 	if t := r.e.opts.Transformer; t != nil {
-		data, err := t.TransformToStorage(ctx, raw, value.DefaultContext(e.key))
+		data, err := t.TransformToStorage(ctx, []byte(raw), value.DefaultContext(e.key))
 		if err != nil {
-			return nil, fmt.Errorf("document %s: %w", e.key, err)
+			return "", fmt.Errorf("document %s: %w", e.key, err)
 		}
-		e.size = len(data)
-		raw = encodeText(data)
-		e.raw = raw
+		e.raw = encodeText(data)
+		e.size, raw = len(data), string(e.raw)
 	}
-	if err := ovsdb.CheckText(string(raw)); err != nil {
-		return nil, apierrors.NewBadRequest(fmt.Sprintf("%s cannot be stored: %v", e.key, err))
+	if err := ovsdb.CheckText(raw); err != nil {
+		return "", apierrors.NewBadRequest(fmt.Sprintf("%s cannot be stored: %v", e.key, err))
 	}
 	return raw, nil
 }

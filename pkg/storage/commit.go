@@ -27,7 +27,7 @@ func (r *replica) begin() *batch {
 // gather plans waiting requests until the batch is full. Verdicts are given when the batch is committed: they may rest on
 // requests before them.
 func (r *replica) gather() {
-	for len(r.requeued) > 0 {
+	for len(r.requeued) > 0 && (r.next == nil || r.next.sealed == nil) {
 		q := r.requeued[0]
 		if r.next == nil {
 			r.next = r.begin()
@@ -79,6 +79,10 @@ func (r *replica) flush(ctx context.Context) error {
 	if err != nil {
 		return r.failed(b, err)
 	}
+	return r.send(b, t)
+}
+
+func (r *replica) send(b *batch, t *ovsdb.Txn) (err error) {
 	b.sent = r.e.opts.Clock.Now()
 	b.id, err = r.session.Send(t)
 	if errors.Is(err, ovsdb.ErrText) {
@@ -86,6 +90,32 @@ func (r *replica) flush(ctx context.Context) error {
 	}
 	r.inflight = b
 	return err
+}
+
+// seal makes the next batch a transaction while another is in flight, if it is as large as that one: what the server executes and
+// what is planned then take turns without waiting for each other. A small one waits for more requests until the server is free.
+func (r *replica) seal(ctx context.Context) {
+	b := r.next
+	if r.inflight == nil || b == nil || b.sealed != nil || len(b.reqs) < max(manyWriters/2, len(r.inflight.reqs)) || len(b.docs) == 0 {
+		return
+	}
+	err := b.derive()
+	if err == nil {
+		b.sealed, err = r.transaction(ctx, b)
+	}
+	if err != nil {
+		r.apart(b.reqs)
+	}
+}
+
+// sendSealed sends the next batch if it is sealed.
+func (r *replica) sendSealed() error {
+	b := r.next
+	if b == nil || b.sealed == nil {
+		return nil
+	}
+	r.next = nil
+	return r.send(b, b.sealed)
 }
 
 // failed handles a batch that could not be made into a transaction: alone, its requests show which is guilty.
@@ -159,6 +189,7 @@ func (r *replica) transaction(ctx context.Context, b *batch) (*ovsdb.Txn, error)
 		b.token.batch = 0
 	}
 	t := ovsdb.NewTxn(r.database())
+	t.Grow(len(b.docs) * r.docShare)
 	t.Wait(carrierTable, tokenRow, columnIDs, keyToken, b.base.token)
 	for _, c := range b.changes() {
 		raw, err := r.encode(ctx, c.after)
@@ -180,6 +211,7 @@ func (r *replica) transaction(ctx context.Context, b *batch) (*ovsdb.Txn, error)
 	r.writeToken(t, b)
 	r.durable(t)
 	b.work.token = b.token.String()
+	r.docShare = t.Size() / max(len(b.docs), 1)
 	return t, nil
 }
 

@@ -31,6 +31,7 @@ type replica struct {
 	ttl map[string]int64 // expiry by key
 
 	batchSeq uint64
+	docShare int      // bytes of the last transaction for each of its documents, its rows included: room for the next one's
 	next     *batch   // being planned
 	inflight *batch   // sent
 	unknown  []*batch // sent in earlier sessions, outcome not known

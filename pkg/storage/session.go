@@ -133,6 +133,7 @@ func (r *replica) advance(ctx context.Context) error {
 		}
 		r.gather()
 	}
+	r.seal(ctx)
 	switch {
 	case r.inflight != nil:
 	case len(r.unknown) > 0:
@@ -151,16 +152,26 @@ func (r *replica) take() {
 	r.readers = append(r.readers, readers...)
 }
 
-// regroupMisses is how often in a row nobody comes before the next batch leaves.
-const regroupMisses = 2
+const (
+	// regroupMisses is how often in a row nobody comes before the next batch leaves.
+	regroupMisses = 2
+	// manyWriters are enough for two groups: what a transaction costs whatever its size, the sync above all, is then less than what
+	// is saved where one group's requests are planned while the other's are executed.
+	manyWriters = 32
+)
 
 // regroup lets the callers of the batch that was settled last run before the next one leaves. Otherwise writers that write one
 // after the other split into two groups, one waiting while the other's batch is in flight, and every batch is half as large.
+// Of many writers one half suffices.
 func (r *replica) regroup() {
 	if r.inflight != nil || r.next == nil {
 		return
 	}
-	for misses := 0; misses < regroupMisses && len(r.next.reqs) < min(r.expected, maxBatch); misses++ {
+	enough := r.expected
+	if enough >= manyWriters {
+		enough /= 2
+	}
+	for misses := 0; misses < regroupMisses && len(r.next.reqs) < min(enough, maxBatch); misses++ {
 		before := len(r.next.reqs)
 		goruntime.Gosched()
 		r.take()
@@ -242,7 +253,9 @@ func (r *replica) replied(ctx context.Context, reply *ovsdb.Reply) error {
 	r.inflight = nil
 	switch {
 	case failure == nil:
+		err := r.sendSealed() // first, so that the server has something to do
 		r.committed(ctx, b, b.unwritten(reply))
+		return err
 	case op == 0:
 		// Another transaction came first. What it changed has arrived before this reply.
 		r.e.opts.Metrics.Replanned(len(b.reqs))

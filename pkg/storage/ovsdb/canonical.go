@@ -291,7 +291,7 @@ func (v Value) ApplyDiff(diff Value, scalar bool) Value {
 	if count == 1 && !isMap {
 		return Value(b[len(prefix):])
 	}
-	return Value(append(b, suffix...))
+	return value(append(b, suffix...))
 }
 
 // before returns the length of the run of elements in list that sort before key, their number, and what follows.

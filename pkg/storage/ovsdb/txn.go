@@ -27,6 +27,9 @@ func (t *Txn) Len() int { return t.ops }
 // Size is the number of bytes so far.
 func (t *Txn) Size() int { return len(t.buf) }
 
+// Grow makes room for n more bytes.
+func (t *Txn) Grow(n int) { t.buf = slices.Grow(t.buf, n) }
+
 // Err returns the first error of building the transaction; it wraps ErrText when a text cannot be stored.
 func (t *Txn) Err() error { return t.err }
 

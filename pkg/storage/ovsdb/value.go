@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
 // Value is the value of a column in the JSON notation of RFC 7047 section 5.1, canonical: compact, members of sets and maps
@@ -24,7 +25,11 @@ const (
 )
 
 // String is a string atom.
-func String(s string) Value { return Value(appendString(make([]byte, 0, len(s)+2), s)) }
+func String(s string) Value { return value(appendString(make([]byte, 0, len(s)+2), s)) }
+
+// value makes a Value of bytes that nobody changes any more, as strings.Builder does: a copy of every document would cost as much as
+// its encoding.
+func value(b []byte) Value { return Value(unsafe.String(unsafe.SliceData(b), len(b))) }
 
 // Int is an integer atom.
 func Int(i int64) Value { return Value(strconv.FormatInt(i, 10)) }
@@ -33,7 +38,7 @@ func Int(i int64) Value { return Value(strconv.FormatInt(i, 10)) }
 func Bool(b bool) Value { return Value(strconv.FormatBool(b)) }
 
 // Ref is a reference to a row.
-func Ref(u UUID) Value { return Value(appendRef(make([]byte, 0, refLen), u)) }
+func Ref(u UUID) Value { return value(appendRef(make([]byte, 0, refLen), u)) }
 
 // refLen is the length of a reference: ["uuid","01234567-89ab-cdef-0123-456789abcdef"].
 const refLen = len(uuidPrefix) + 36 + len(`"]`)
@@ -82,7 +87,7 @@ func Map(m map[string]string) Value {
 		b = appendString(b, m[k])
 		b = append(b, ']')
 	}
-	return Value(append(b, suffix...))
+	return value(append(b, suffix...))
 }
 
 // AsString returns the string of a string atom, "" for any other value.
