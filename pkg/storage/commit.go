@@ -233,6 +233,14 @@ func (r *replica) writeToken(t *ovsdb.Txn, b *batch) {
 	t.Mutate(carrierTable, tokenRow, columnIDs, "insert", ovsdb.Map(set))
 }
 
+// confirmed ends the flight of a batch that is committed.
+func (r *replica) confirmed(ctx context.Context, b *batch, unwritten []*entry) error {
+	r.inflight = nil
+	err := r.sendSealed() // first, so that the server has something to do
+	r.committed(ctx, b, unwritten)
+	return err
+}
+
 // committed publishes a batch and gives its requests their verdicts.
 func (r *replica) committed(ctx context.Context, b *batch, unwritten []*entry) {
 	r.e.opts.Metrics.Committed(len(b.reqs), r.e.opts.Clock.Since(b.sent))
@@ -267,6 +275,12 @@ func (r *replica) committed(ctx context.Context, b *batch, unwritten []*entry) {
 type updatedDoc struct {
 	op    int
 	entry *entry
+}
+
+// countsMatter reports whether only the reply tells that all documents were written: an insertion succeeds or fails with the whole
+// transaction.
+func (b *batch) countsMatter() bool {
+	return slices.ContainsFunc(b.updated, func(u updatedDoc) bool { return !u.entry.deleted })
 }
 
 // unwritten are the documents that a committed transaction did not find a row for: somebody deleted it just before.

@@ -178,13 +178,16 @@ func (r *replica) token(s *state, updates []ovsdb.RowUpdate) {
 }
 
 // notice takes a notification. That of our own transaction is set aside: its content is known from the plan, and who waits
-// for the reply behind it should not wait for its decoding.
+// for the transaction should not wait for its decoding. The server sends it when the transaction is committed, just before the reply.
 func (r *replica) notice(ctx context.Context, u *ovsdb.Update) error {
 	if b := r.inflight; b != nil && !b.seen && u.Contains(b.token.String()) {
 		b.seen = true
 		r.lastTxn = u.TxnID
 		r.echoed = append(r.echoed, ownUpdate{update: u, rows: &b.rows})
-		return nil
+		if b.countsMatter() {
+			return nil
+		}
+		return r.confirmed(ctx, b, nil)
 	}
 	if err := r.settleEchoes(); err != nil {
 		return err

@@ -250,12 +250,11 @@ func (r *replica) replied(ctx context.Context, reply *ovsdb.Reply) error {
 		return fmt.Errorf("transaction refused: %w", reply.Err) // the outcome is resolved with the next session
 	}
 	op, failure := reply.Failure()
+	if failure == nil {
+		return r.confirmed(ctx, b, b.unwritten(reply))
+	}
 	r.inflight = nil
 	switch {
-	case failure == nil:
-		err := r.sendSealed() // first, so that the server has something to do
-		r.committed(ctx, b, b.unwritten(reply))
-		return err
 	case op == 0:
 		// Another transaction came first. What it changed has arrived before this reply.
 		r.e.opts.Metrics.Replanned(len(b.reqs))
