@@ -37,21 +37,25 @@ func TestTextThatNoColumnHoldsIsABadRequest(t *testing.T) {
 		t.Errorf("%q has become %q", i.Spec.Note, got.Spec.Note)
 	}
 
-	// The guilty one of many is refused alone.
-	held, release := hold(p, "transact")
-	var work sync.WaitGroup
-	work.Go(func() { must(e.createBox(ctx, box("held", "red")))(t) })
-	<-held
-	errs := make([]error, 10)
-	for n := range errs {
-		work.Go(func() { _, errs[n] = e.createBox(ctx, box(fmt.Sprint("n", n), strings.Repeat("\x00", n%10/9))) })
-	}
-	eventually(t, "all wait", func() bool { return e.Queued() > len(errs) })
-	release()
-	work.Wait()
-	for n, err := range errs {
-		if guilty := n == 9; guilty != (err != nil) || guilty && !apierrors.IsBadRequest(err) {
-			t.Errorf("request %d: %v", n, err)
+	// The guilty one of many is refused alone, also where so many wait that their transaction is made before its time.
+	for _, many := range []int{10, 60} {
+		held, release := hold(p, "transact")
+		var work sync.WaitGroup
+		work.Go(func() { must(e.createBox(ctx, box(fmt.Sprint("held", many), "red")))(t) })
+		<-held
+		errs := make([]error, many)
+		for n := range errs {
+			work.Go(func() {
+				_, errs[n] = e.createBox(ctx, box(fmt.Sprint("n", n, "-", many), strings.Repeat("\x00", n%10/9)))
+			})
+		}
+		eventually(t, "all wait", func() bool { return e.Queued() > len(errs) })
+		release()
+		work.Wait()
+		for n, err := range errs {
+			if guilty := n%10 == 9; guilty != (err != nil) || guilty && !apierrors.IsBadRequest(err) {
+				t.Errorf("request %d of %d: %v", n, many, err)
+			}
 		}
 	}
 }
