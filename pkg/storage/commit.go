@@ -96,7 +96,8 @@ func (r *replica) send(b *batch, t *ovsdb.Txn) (err error) {
 // what is planned then take turns without waiting for each other. A small one waits for more requests until the server is free.
 func (r *replica) seal(ctx context.Context) {
 	b := r.next
-	if r.inflight == nil || b == nil || b.sealed != nil || len(b.reqs) < max(manyWriters/2, len(r.inflight.reqs)) || len(b.docs) == 0 {
+	if r.inflight == nil || b == nil || b.sealed != nil || len(b.docs) == 0 || b.reqs[0].audit ||
+		len(b.reqs) < max(manyWriters/2, len(r.inflight.reqs)) {
 		return
 	}
 	err := b.derive()
@@ -104,6 +105,7 @@ func (r *replica) seal(ctx context.Context) {
 		b.sealed, err = r.transaction(ctx, b)
 	}
 	if err != nil {
+		r.next = nil
 		r.apart(b.reqs)
 	}
 }

@@ -1,9 +1,11 @@
 package storage_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -234,9 +236,35 @@ func TestAKindThatAsksForWhatIsNotThereIsRefusedAlone(t *testing.T) {
 			return []storage.Row{{Table: "NAT", Key: "nat"}}, nil
 		},
 	})
-	e, _ := newToys(t, func(o *storage.Options) { o.Resources = []*storage.Resource{boxes, broken} })
-	if _, err := e.createItem(t.Context(), item("i", "b")); err == nil || !strings.Contains(err.Error(), "not monitored") {
-		t.Errorf("a row of a table that is not monitored: %v", err)
+	p := newProxy(t, ovntest.NB(t).NBAddress())
+	e := openToys(t, p.address, func(o *storage.Options) { o.Resources = []*storage.Resource{boxes, broken} })
+	ctx := t.Context()
+	refused := func(name string) {
+		if _, err := e.createItem(ctx, item(name, "b")); err == nil || !strings.Contains(err.Error(), "not monitored") {
+			t.Errorf("a row of a table that is not monitored: %v", err)
+		}
 	}
-	must(e.createBox(t.Context(), box("b", "red")))(t)
+	refused("i")
+	must(e.createBox(ctx, box("b", "red")))(t)
+
+	// Also among so many that their transaction is made while another is under way.
+	held, release := hold(p, "transact")
+	var work sync.WaitGroup
+	work.Go(func() { must(e.createBox(ctx, box("held", "red")))(t) })
+	<-held
+	const many = 40
+	for n := range many {
+		if n%20 == 9 {
+			work.Go(func() { refused(fmt.Sprint("n", n)) })
+			continue
+		}
+		work.Go(func() {
+			if _, err := e.createBox(ctx, box(fmt.Sprint("n", n), "red")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	eventually(t, "all wait", func() bool { return e.Queued() > many })
+	release()
+	work.Wait()
 }
