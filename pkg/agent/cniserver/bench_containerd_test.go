@@ -142,13 +142,12 @@ const containerdHandler = `    [plugins."io.containerd.grpc.v1.cri".containerd.r
 `
 
 // containerdInit is the first process of containerd's namespaces, whose end is that of all others. It waits for the shims, which
-// leave their parents, too. Results that libcni keeps are not the machine's. Everything else that is mounted is seen from outside,
+// leave their parents, too. What libcni keeps in /var/lib is not the machine's. Everything else that is mounted is seen from outside,
 // where the servers look for the network namespaces.
 const containerdInit = `set -e
 for d in /proc /var/lib; do mount --make-private "$(stat -c %m $d)"; done
 mount -t proc proc /proc
-mkdir -p /var/lib/cni
-mount -t tmpfs tmpfs /var/lib/cni
+mount -t tmpfs tmpfs /var/lib
 containerd --config "$1" &
 wait $!`
 
