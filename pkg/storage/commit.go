@@ -182,6 +182,9 @@ func (r *replica) requeue(reqs []*request) {
 	r.requeued = append(slices.Clone(reqs), r.requeued...)
 }
 
+// maxRoom is the most room, in bytes, that is made for a transaction before it is known how large it will be.
+const maxRoom = 512 << 10
+
 // transaction encodes a batch.
 func (r *replica) transaction(ctx context.Context, b *batch) (*ovsdb.Txn, error) {
 	r.batchSeq++
@@ -191,7 +194,7 @@ func (r *replica) transaction(ctx context.Context, b *batch) (*ovsdb.Txn, error)
 		b.token.batch = 0
 	}
 	t := ovsdb.NewTxn(r.database())
-	t.Grow(len(b.docs) * r.docShare)
+	t.Grow(min(len(b.docs)*r.docShare, maxRoom))
 	t.Wait(carrierTable, tokenRow, columnIDs, keyToken, b.base.token)
 	for _, c := range b.changes() {
 		raw, err := r.encode(ctx, c.after)
