@@ -87,6 +87,8 @@ type node struct {
 	socket  string
 	before  map[string]bool // links
 	stop    func()          // of the server
+	// passed, when set, is called when an operation of the server has passed a stage.
+	passed atomic.Pointer[func(stage string)]
 }
 
 // newNode starts a node without a server for the plugin.
@@ -137,7 +139,13 @@ func (n *node) start(change ...func(*Config)) {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(n.Context()))
 	ended := make(chan error, 1)
-	go func() { ended <- New(config).Run(ctx) }()
+	server := New(config)
+	server.passed = func(stage string) {
+		if f := n.passed.Load(); f != nil {
+			(*f)(stage)
+		}
+	}
+	go func() { ended <- server.Run(ctx) }()
 	n.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

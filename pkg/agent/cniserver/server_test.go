@@ -337,9 +337,21 @@ func TestAPodHasItsAddressBeforeTheAdditionBegins(t *testing.T) {
 	a.end()
 	n.nothingLeft()
 
-	// A pod that is gone before anything could be made for it has nothing.
-	b := n.pod("b")
-	n.pods.remove(b.object)
+	// A pod that ends when it has just got its address has it no more.
+	ended := make(chan struct{})
+	n.passed.Store(new(func(stage string) {
+		if stage != "early" {
+			return
+		}
+		defer close(ended)
+		if b, err := n.pods.Pod(t.Context(), "default", "b", ""); err != nil {
+			t.Error(err)
+		} else {
+			n.pods.remove(b)
+		}
+	}))
+	n.object("b")
+	<-ended
 	n.stop() // which waits for what is under way
 	if ips := n.ips(); len(ips) > 0 {
 		t.Errorf("left IPs: %v", ips)
