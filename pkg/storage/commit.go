@@ -205,7 +205,9 @@ func (r *replica) transaction(ctx context.Context, b *batch) (*ovsdb.Txn, error)
 		if c.before == nil || r.gone[c.after.uuid] {
 			t.Insert(carrierTable, c.after.uuid, row)
 		} else {
-			b.updated = append(b.updated, updatedDoc{op: t.Len(), entry: c.after})
+			if !c.after.deleted {
+				b.updated = append(b.updated, updatedDoc{op: t.Len(), entry: c.after})
+			}
 			t.Update(carrierTable, c.after.uuid, row)
 		}
 	}
@@ -276,22 +278,16 @@ func (r *replica) committed(ctx context.Context, b *batch, unwritten []*entry) {
 	r.dismissUnknown()
 }
 
-// updatedDoc is a document that a transaction writes into a row that should be there.
+// updatedDoc is a document that a transaction writes into a row that should be there; of a tombstone nobody misses the row.
 type updatedDoc struct {
 	op    int
 	entry *entry
 }
 
-// countsMatter reports whether only the reply tells that all documents were written: an insertion succeeds or fails with the whole
-// transaction.
-func (b *batch) countsMatter() bool {
-	return slices.ContainsFunc(b.updated, func(u updatedDoc) bool { return !u.entry.deleted })
-}
-
 // unwritten are the documents that a committed transaction did not find a row for: somebody deleted it just before.
 func (b *batch) unwritten(reply *ovsdb.Reply) (entries []*entry) {
 	for _, u := range b.updated {
-		if u.op < len(reply.Results) && reply.Results[u.op].Count == 0 && !u.entry.deleted {
+		if u.op < len(reply.Results) && reply.Results[u.op].Count == 0 {
 			entries = append(entries, u.entry)
 		}
 	}

@@ -7,11 +7,19 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
 )
 
-// foreignRows applies changes of realized rows that no document explains. The states under way get them, too.
-func (r *replica) foreignRows(u *ovsdb.Update) {
+// foreignRows applies changes of realized rows that no document explains. The states under way get them, too. Planned are the rows that
+// our own transaction changed, if the notification is its: what becomes of them is known.
+func (r *replica) foreignRows(u *ovsdb.Update, planned map[ovsdb.UUID]*realized) {
+	for _, owner := range r.attach(u, planned) { // also of rows that are planned: they may hold others
+		r.drifted[owner] = true
+	}
 	touched := false
 	for table, updates := range u.Tables {
-		touched = touched || (table != carrierTable && len(updates) > 0)
+		u.Tables[table] = slices.DeleteFunc(updates, func(c ovsdb.RowUpdate) bool {
+			_, ours := planned[c.UUID]
+			return ours
+		})
+		touched = touched || (table != carrierTable && len(u.Tables[table]) > 0)
 	}
 	if !touched {
 		return

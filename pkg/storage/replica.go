@@ -184,8 +184,8 @@ func (r *replica) notice(ctx context.Context, u *ovsdb.Update) error {
 		b.seen = true
 		r.lastTxn = u.TxnID
 		r.echoed = append(r.echoed, ownUpdate{update: u, rows: &b.rows})
-		if b.countsMatter() {
-			return nil
+		if len(b.updated) > 0 {
+			return nil // the reply tells whether all of them were there; an insertion succeeds or fails with the whole transaction
 		}
 		return r.confirmed(ctx, b, nil)
 	}
@@ -208,16 +208,7 @@ func (r *replica) settleEchoes() error {
 			r.echoed = r.echoed[i+1:]
 			return err
 		}
-		for _, owner := range r.attach(own.update, own.rows.rows) {
-			r.drifted[owner] = true
-		}
-		for table, updates := range own.update.Tables {
-			own.update.Tables[table] = slices.DeleteFunc(updates, func(c ovsdb.RowUpdate) bool {
-				_, planned := own.rows.rows[c.UUID]
-				return planned
-			})
-		}
-		r.foreignRows(own.update)
+		r.foreignRows(own.update, own.rows.rows)
 	}
 	clear(r.echoed)
 	r.echoed = r.echoed[:0]
@@ -233,10 +224,7 @@ func (r *replica) update(ctx context.Context, u *ovsdb.Update) error {
 	if len(u.Tables[carrierTable]) > 0 {
 		return r.foreignDocuments(ctx, u)
 	}
-	for _, owner := range r.attach(u, nil) {
-		r.drifted[owner] = true
-	}
-	r.foreignRows(u)
+	r.foreignRows(u, nil)
 	return nil
 }
 
