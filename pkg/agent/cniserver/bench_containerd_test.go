@@ -209,15 +209,6 @@ func (c *containerd) must(err error) {
 	}
 }
 
-func (c *containerd) run(name string, args ...string) {
-	c.Helper()
-	cmd := exec.CommandContext(c.Context(), name, args...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		c.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-	}
-}
-
 // mount makes a folder where mounts of one mount namespace are seen in others.
 func (c *containerd) mount(dir string) {
 	c.Helper()
@@ -248,9 +239,12 @@ func (c *containerd) spawn() *vswitchtest.Process {
 func (c *containerd) load(images criv1.ImageServiceClient) {
 	c.Helper()
 	dir := c.path("images")
-	c.run("go", "build", "-ldflags", "-s -w", "-o", filepath.Join(dir, "pause"), "github.com/northbound-ovn/northbound/hack/lab/pause")
-	c.run("go", "run", "github.com/northbound-ovn/northbound/hack/images", "-bin", dir, "-out", dir, "pause")
-	c.run("ctr", "--address="+c.path("containerd.sock"), "--namespace=k8s.io", "images", "import", filepath.Join(dir, "pause.tar"))
+	c.must(goTool("build", "-ldflags", "-s -w", "-o", filepath.Join(dir, "pause"), "github.com/northbound-ovn/northbound/hack/lab/pause"))
+	c.must(goTool("run", "github.com/northbound-ovn/northbound/hack/images", "-bin", dir, "-out", dir, "pause"))
+	ctr := exec.CommandContext(c.Context(), "ctr", "--address="+c.path("containerd.sock"), "--namespace=k8s.io", "images", "import", filepath.Join(dir, "pause.tar"))
+	if out, err := ctr.CombinedOutput(); err != nil {
+		c.Fatalf("%v: %v\n%s", ctr, err, out)
+	}
 	c.until("the image is known", func() bool {
 		answer, err := images.ImageStatus(c.Context(), &criv1.ImageStatusRequest{Image: &criv1.ImageSpec{Image: pauseImage}})
 		return err == nil && answer.Image != nil

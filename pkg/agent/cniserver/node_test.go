@@ -65,13 +65,21 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	plugins = dir
-	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", filepath.Join(dir, cni.Type), "github.com/northbound-ovn/northbound/cmd/kube-ovn")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+	if err := goTool("build", "-ldflags", "-s -w", "-o", filepath.Join(dir, cni.Type), "github.com/northbound-ovn/northbound/cmd/kube-ovn"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
+}
+
+// goTool runs the go command; what it builds is static.
+func goTool(args ...string) error {
+	cmd := exec.Command("go", args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
 }
 
 // node is a node with an API, Open vSwitch and ovn-controller of its own, and a container runtime: libcni.
