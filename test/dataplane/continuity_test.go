@@ -56,6 +56,21 @@ func TestTrafficGoesOnWhenAGatewayFails(t *testing.T) {
 	s.Expect(p, "tcp 203.0.113.1:80", "internet sees "+eip)
 }
 
+func TestTrafficGoesOnAfterASwitchCrashes(t *testing.T) {
+	s := bed.Begin(t)
+	s.Apply(twoSubnets)
+	a, b := s.Pod(s.Hosts[0], "a.ns1", "net1"), s.Pod(s.Hosts[1], "b.ns1", "net2")
+	s.Reach(a, b.V4(), "b sees "+a.V4())
+	for _, h := range s.Hosts[:2] {
+		flow := s.Flow(&a.Station, b.V4(), 10*time.Millisecond)
+		s.Crash(h)
+		s.AwaitAnswer(flow)
+		outcome := flow.Stop()
+		t.Logf("the switch of %s crashed: %d of %d packets lost, the longest outage %v", h.Name, outcome.Lost, outcome.Sent, outcome.Outage.Round(time.Millisecond))
+		s.Reach(a, b.V4(), "b sees "+a.V4())
+	}
+}
+
 // A change of one entry of a list is one row, and nobody notices it who is not meant.
 func TestUpdatesDoNotDisturbOtherTraffic(t *testing.T) {
 	s := bed.Begin(t)

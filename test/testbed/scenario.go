@@ -323,6 +323,14 @@ func (s *Scenario) Cut(h *Host) (mend func()) {
 	return mend
 }
 
+// Crash ends the Open vSwitch of a host as a failed assertion would; which is then started again.
+func (s *Scenario) Crash(h *Host) {
+	s.t.Helper()
+	if err := h.ovs.crash(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // Eventually asks until there is no error, and fails the test when there always is.
 func (s *Scenario) Eventually(ask func() error) {
 	s.t.Helper()
