@@ -19,6 +19,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+	"k8s.io/klog/v2"
 
 	"github.com/northbound-ovn/northbound/pkg/agent/host"
 	"github.com/northbound-ovn/northbound/pkg/agent/vswitch"
@@ -93,7 +94,8 @@ func (u *Uplinks) Connect(ctx context.Context, network, nic, datapath string) er
 }
 
 // Disconnect gives the interface of a network its addresses and routes back and removes the bridge. A network that is not
-// connected is left alone.
+// connected is left alone. An interface that the node does not have any more gets nothing: should it come again, the machine's own
+// configuration says what it has.
 func (u *Uplinks) Disconnect(ctx context.Context, network string) error {
 	p, err := u.store().load(network)
 	if p == nil || err != nil {
@@ -107,10 +109,20 @@ func (u *Uplinks) Disconnect(ctx context.Context, network string) error {
 			return u.Switch.Apply(ctx, vswitch.RemovePort(p.Interface), vswitch.RemoveBridge(p.Bridge))
 		}},
 		{"undo-release", func() error { return u.gone(p.Bridge) }},
-		{"undo-take", func() error { return u.give(p, p.Interface) }},
-		{"undo-routes", func() error { return u.routes(p, p.Interface) }},
+		{"undo-take", func() error { return u.giveBack(ctx, p, u.give) }},
+		{"undo-routes", func() error { return u.giveBack(ctx, p, u.routes) }},
 		{"undo-forget", func() error { return u.store().remove(network) }},
 	})
+}
+
+// giveBack gives the interface of a plan a part of what it had, if it is still there.
+func (u *Uplinks) giveBack(ctx context.Context, p *plan, part func(p *plan, device string) error) error {
+	err := part(p, p.Interface)
+	if errors.As(err, new(netlink.LinkNotFoundError)) {
+		klog.FromContext(ctx).Info("The interface does not exist any more: nothing gets its addresses and routes back", "interface", p.Interface, "network", p.Network)
+		return nil
+	}
+	return err
 }
 
 type step struct {

@@ -259,6 +259,50 @@ func TestAfterARebootTheInterfaceMovesAgain(t *testing.T) {
 	}
 }
 
+func TestANetworkLetsGoOfAnInterfaceThatIsGone(t *testing.T) {
+	m := newMachine(t)
+	gone := func() {
+		t.Helper()
+		m.connect()
+		hosttest.Run(t, m.host, "ip", "link", "delete", "eth1")
+	}
+	back := func() {
+		t.Helper()
+		hosttest.Connect(t, m.host, "eth1", m.neighbour, "eth0")
+		hosttest.Run(t, m.neighbour, "ethtool", "-K", "eth0", "tx", "off")
+		hosttest.Addr(t, m.neighbour, "eth0", "192.0.2.9/24", "fd02::9/64", "203.0.113.9/32")
+		m.configure()
+	}
+
+	// Another interface takes its place.
+	gone()
+	hosttest.Connect(t, m.host, "eth2", m.neighbour, "eth2")
+	hosttest.Addr(t, m.host, "eth2", "198.18.0.1/24")
+	hosttest.Eventually(t, func() error { return m.uplinks.Connect(t.Context(), "pn", "eth2", netdev) })
+	if got, want := m.state("br-pn"), "198.18.0.1/24\n"; got != want {
+		t.Errorf("the bridge has\n%s\nwant\n%s", got, want)
+	}
+	m.disconnect()
+
+	// The network goes, too; the interface comes again later.
+	back()
+	gone()
+	m.disconnect()
+	if names, err := m.uplinks.Connected(); len(names) > 0 || err != nil {
+		t.Errorf("plans are left: %v, %v", names, err)
+	}
+	if got := m.state("br-pn"); got != "no device" {
+		t.Errorf("the bridge is left with\n%s", got)
+	}
+	back()
+	before := m.state("eth1")
+	m.connect()
+	if got := m.state("br-pn"); got != before {
+		t.Errorf("the bridge has\n%s\nwant\n%s", got, before)
+	}
+	hosttest.Eventually(t, m.reach)
+}
+
 func TestWhatAnOperatorChangesOnTheBridgeStays(t *testing.T) {
 	m := newMachine(t)
 	m.connect()
