@@ -57,7 +57,7 @@ cluster-down: $(BIN)/lab
 
 # Failures stand at the end, with their whole output.
 test: deps
-	$(GO) tool gotestsum --format=pkgname --format-hide-empty-pkg -- -race ./...
+	$(GO) tool gotestsum --format=pkgname --format-hide-empty-pkg -- -race -timeout=20m ./...
 
 # The checks of server and controller with a real kube-apiserver, which is built once and cached.
 test-aggregated: deps build

@@ -13,4 +13,4 @@ case ${OVN-} in
 25.03) hack/fetch-ovn.sh trixie ;;
 *) echo "test-dataplane.sh: OVN=$OVN: 25.03 can be fetched, others are not known" >&2; exit 1 ;;
 esac
-exec go test -race -count=1 -timeout=10m ./test/dataplane "$@"
+exec go test -race -count=1 -timeout=20m ./test/dataplane "$@"

@@ -46,19 +46,22 @@ type Agent struct {
 	providers listers.ProviderNetworkLister
 	nodes     cache.Store               // nil without Kubernetes
 	services  corelisters.ServiceLister // nil without Kubernetes
+	endpoints cache.Indexer             // EndpointSlices, of which only what is on this node is kept; nil without Kubernetes
+	podIPs    listers.IPLister          // of the pods on this node; nil without Kubernetes
 	informers []cache.SharedIndexInformer
 	all       externalversions.SharedInformerFactory
 	factories []factory
 	// broadcaster carries events; nil without probes.
 	broadcaster record.EventBroadcaster
 
-	port *nodePort
+	port    *nodePort
+	reports *reports // nil without Kubernetes
 	// probes is nil unless the kubelet's probes are to reach custom Vpcs.
 	probes     *probes
 	probesLoop *loop
 	loops      []*loop
 	// The loops by name, for who wakes them.
-	settingsLoop, chassisLoop, portLoop, routesLoop, natLoop, providersLoop, sysctlLoop *loop
+	settingsLoop, chassisLoop, portLoop, routesLoop, natLoop, providersLoop, sysctlLoop, reportsLoop *loop
 }
 
 // factory starts informers, and waits until they have ended.
@@ -115,7 +118,14 @@ func (a *Agent) makeInformers() {
 	everywhere := informers.NewSharedInformerFactoryWithOptions(a.config.Kubernetes, 0, informers.WithTransform(withoutManagedFields))
 	a.factories = append(a.factories, everywhere)
 	a.services = everywhere.Core().V1().Services().Lister()
-	a.watch(everywhere.Core().V1().Services().Informer(), func() []*loop { return []*loop{a.natLoop} })
+	a.watch(everywhere.Core().V1().Services().Informer(), func() []*loop { return []*loop{a.natLoop, a.reportsLoop} })
+	a.watchEndpoints()
+	pods := externalversions.NewSharedInformerFactoryWithOptions(a.config.Northbound, 0, externalversions.WithTweakListOptions(func(o *metav1.ListOptions) {
+		o.LabelSelector = labels.Set{v1.LabelNode: a.config.NodeName}.String()
+	}))
+	a.factories = append(a.factories, pods)
+	a.podIPs = pods.Kubeovn().V1().IPs().Lister()
+	a.watch(pods.Kubeovn().V1().IPs().Informer(), func() []*loop { return []*loop{a.probesLoop} })
 }
 
 // withoutManagedFields leaves out of what is watched what nobody reads.
@@ -135,9 +145,23 @@ func only(name string) func(*metav1.ListOptions) {
 
 // watch wakes loops when something changes in an informer.
 func (a *Agent) watch(informer cache.SharedIndexInformer, loops func() []*loop) {
-	wake := func() { wake(loops()...)() }
+	a.watchChanges(informer, func(_, _ any) bool { return true }, loops)
+}
+
+// watchChanges wakes loops when an informer has a change that concerns them: what was, and what is now, nil for what was or is not.
+func (a *Agent) watchChanges(informer cache.SharedIndexInformer, concerns func(before, after any) bool, loops func() []*loop) {
+	changed := func(before, after any) {
+		if concerns(before, after) {
+			wake(loops()...)()
+		}
+	}
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc: func(any) { wake() }, UpdateFunc: func(_, _ any) { wake() }, DeleteFunc: func(any) { wake() },
+		AddFunc: func(obj any) { changed(nil, obj) }, UpdateFunc: changed, DeleteFunc: func(obj any) {
+			if missed, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+				obj = missed.Obj
+			}
+			changed(obj, nil)
+		},
 	})
 	if err != nil {
 		panic(err) // Only of an informer that has ended.
@@ -157,14 +181,11 @@ func (a *Agent) makeProbes() error {
 	pods := informers.NewSharedInformerFactoryWithOptions(a.config.Kubernetes, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
 		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", a.config.NodeName).String()
 	}))
-	ips := externalversions.NewSharedInformerFactoryWithOptions(a.config.Northbound, 0, externalversions.WithTweakListOptions(func(o *metav1.ListOptions) {
-		o.LabelSelector = labels.Set{v1.LabelNode: a.config.NodeName}.String()
-	}))
-	a.factories = append(a.factories, pods, ips)
+	a.factories = append(a.factories, pods)
 	a.probes = &probes{
 		vs: a.vs, proxy: proxy, pods: pods.Core().V1().Pods().Informer().GetStore(), vpc: a.vpcOf, defaultVpc: a.config.DefaultVpc,
 		ips: func() []*v1.IP {
-			list, _ := ips.Kubeovn().V1().IPs().Lister().List(labels.Everything()) // A lister reads memory, and does not fail.
+			list, _ := a.podIPs.List(labels.Everything()) // A lister reads memory, and does not fail.
 			return list
 		},
 		elsewhere: func() []netip.Prefix {
@@ -176,7 +197,6 @@ func (a *Agent) makeProbes() error {
 	a.broadcaster = record.NewBroadcaster()
 	a.probes.events = a.broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: fieldManager, Host: a.config.NodeName})
 	a.watch(pods.Core().V1().Pods().Informer(), func() []*loop { return []*loop{a.probesLoop} })
-	a.watch(ips.Kubeovn().V1().IPs().Informer(), func() []*loop { return []*loop{a.probesLoop} })
 	return nil
 }
 
@@ -239,6 +259,10 @@ func (a *Agent) makeLoops() {
 		node: a.node, nodeName: c.NodeName, networks: a.providerNetworks, datapath: settings.datapathOf,
 	}).sync)
 	a.sysctlLoop = a.loop("sysctls", (&sysctls{host: a.host}).sync)
+	if a.services != nil {
+		a.reports = &reports{host: a.host, services: a.services, local: a.localBackEnds}
+		a.reportsLoop = a.loop("service-health", a.reports.sync)
+	}
 }
 
 func (a *Agent) loop(name string, sync func(context.Context) error) *loop {
@@ -281,7 +305,7 @@ func (a *Agent) fronts() []nat.Front {
 		return nil
 	}
 	services, _ := a.services.List(labels.Everything()) // A lister reads memory, and does not fail.
-	return frontsOf(services, nodeAddresses(a.node()))
+	return frontsOf(services, nodeAddresses(a.node()), a.localBackEnds)
 }
 
 // providerNetworks are all ProviderNetworks.
@@ -305,6 +329,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer func() {
 		cancel()
 		wg.Wait()
+		if a.reports != nil {
+			a.reports.close()
+		}
 		a.vs.Close()
 		if err := a.host.Close(); err != nil {
 			klog.FromContext(ctx).Error(err, "Close the network namespace")

@@ -15,8 +15,9 @@ import (
 )
 
 // frontsOf are the addresses and ports outside at which a node with certain addresses takes calls for Services: its own addresses
-// with node ports, and the addresses of load balancers and externalIPs. Where two Services have one, it is the older one's.
-func frontsOf(services []*corev1.Service, own []netip.Addr) []nat.Front {
+// with node ports, and the addresses of load balancers and externalIPs. Where two Services have one, it is the older one's. local
+// finds the back ends of a Service's port on the node.
+func frontsOf(services []*corev1.Service, own []netip.Addr, local func(*corev1.Service, *corev1.ServicePort) []kubeservice.BackEnd) []nat.Front {
 	services = slices.Clone(services)
 	slices.SortFunc(services, func(x, y *corev1.Service) int {
 		return cmp.Or(x.CreationTimestamp.Compare(y.CreationTimestamp.Time), cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Name, y.Name))
@@ -29,7 +30,8 @@ func frontsOf(services []*corev1.Service, own []netip.Addr) []nat.Front {
 		}
 		external, balanced := kubeservice.ExternalIPs(s), kubeservice.LoadBalancerIPs(s)
 		admitted := admittedBy(s)
-		for _, p := range s.Spec.Ports {
+		for i := range s.Spec.Ports {
+			p := &s.Spec.Ports[i]
 			add := func(at []netip.Addr, port int32, from []netip.Prefix) {
 				for _, a := range at {
 					to := vips.V4
@@ -37,9 +39,13 @@ func frontsOf(services []*corev1.Service, own []netip.Addr) []nat.Front {
 						to = vips.V6
 					}
 					if to.IsValid() && port != 0 {
-						fronts = append(fronts, nat.Front{
+						f := nat.Front{
 							Protocol: numberOf(p.Protocol), At: netip.AddrPortFrom(a, uint16(port)), To: netip.AddrPortFrom(to, uint16(p.Port)), From: from,
-						})
+						}
+						if s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal {
+							f.Local = &nat.Local{BackEnds: kubeservice.Chosen(local(s, p), a.Is4()), Affinity: s.Spec.SessionAffinity == corev1.ServiceAffinityClientIP}
+						}
+						fronts = append(fronts, f)
 					}
 				}
 			}

@@ -18,6 +18,8 @@ type network struct {
 	gateway ipam.Addrs
 	// pods are the prefixes of the Subnets, without join, ascending.
 	pods []netip.Prefix
+	// centralized are those whose traffic to the outside leaves by nodes of the Subnets' choice.
+	centralized []netip.Prefix
 	// translated are the Subnets with natOutgoing, in the order of their names.
 	translated []nat.Subnet
 	// nodes are the addresses of all nodes.
@@ -41,6 +43,9 @@ func networkOf(subnets []*v1.Subnet, chassis []*v1.Chassis, vpc, nodeSwitch, nod
 			continue
 		}
 		n.pods = append(n.pods, cidr.All()...)
+		if s.Spec.GatewayType == v1.GatewayCentralized {
+			n.centralized = append(n.centralized, cidr.All()...)
+		}
 		if s.Spec.NatOutgoing {
 			n.translated = append(n.translated, translationOf(s, cidr, node))
 		}

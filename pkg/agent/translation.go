@@ -39,7 +39,7 @@ func (t *translation) sync(context.Context) error {
 	}
 	want := nat.Config{
 		Port: portName, Overlay: slices.Concat(n.pods, n.join.All(), t.services), Nodes: n.nodes, Subnets: n.translated,
-		Services: t.services, Fronts: t.fronts(),
+		Services: t.services, Fronts: t.fronts(), Centralized: n.centralized,
 	}
 	ways := t.probes.current()
 	want.ProxyPort, want.Redirected, want.Refused = t.probes.port(), ways.redirected, ways.refused

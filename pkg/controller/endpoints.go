@@ -11,12 +11,14 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
 	listers "github.com/northbound-ovn/northbound/pkg/generated/listers/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/kubeservice"
 )
 
 // Indexes of SwitchLBRules and of EndpointSlices.
@@ -27,8 +29,7 @@ const (
 
 // endpoints finds the back ends of SwitchLBRules that have a selector or a service.
 //
-// Who serves is decided as kube-proxy does, for each port and family: the ready ones; when there are none, those that are
-// going but still serve (KEP-1669).
+// Who serves is decided as kube-proxy does, for each port and family: see kubeservice.Chosen.
 type endpoints struct {
 	northbound versioned.Interface
 
@@ -65,7 +66,7 @@ func endpointsLoop(c *Controller) (*loop, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if err := slicesInformer.Informer().AddIndexers(cache.Indexers{byService: index(func(s *discoveryv1.EndpointSlice) []string { return []string{serviceOf(s)} })}); err != nil {
+	if err := slicesInformer.Informer().AddIndexers(cache.Indexers{byService: index(func(s *discoveryv1.EndpointSlice) []string { return []string{kubeservice.ServiceOf(s)} })}); err != nil {
 		return nil, err
 	}
 	add := func(index, key string, which func(*v1.SwitchLBRule) bool) {
@@ -82,11 +83,11 @@ func endpointsLoop(c *Controller) (*loop, error) {
 			}
 		}),
 		watch(slicesInformer.Informer(), func(old, s *discoveryv1.EndpointSlice) {
-			if old != nil && (s == nil || serviceOf(old) != serviceOf(s)) {
-				add(byService, serviceOf(old), nil)
+			if old != nil && (s == nil || kubeservice.ServiceOf(old) != kubeservice.ServiceOf(s)) {
+				add(byService, kubeservice.ServiceOf(old), nil)
 			}
 			if s != nil {
-				add(byService, serviceOf(s), nil)
+				add(byService, kubeservice.ServiceOf(s), nil)
 			}
 		}),
 		watch(pods.Informer(), func(old, pod *corev1.Pod) {
@@ -108,14 +109,6 @@ func endpointsLoop(c *Controller) (*loop, error) {
 
 // selects reports whether the back ends of a rule are found by its selector.
 func selects(r *v1.SwitchLBRule) bool { return len(r.Spec.Endpoints) == 0 && len(r.Spec.Selector) > 0 }
-
-// serviceOf is the Service that a slice has endpoints of. One with the label of headless Services is for none that has an address.
-func serviceOf(s *discoveryv1.EndpointSlice) string {
-	if _, headless := s.Labels[corev1.IsHeadlessService]; headless {
-		return s.Namespace + "/"
-	}
-	return s.Namespace + "/" + s.Labels[discoveryv1.LabelServiceName]
-}
 
 // servesAlike reports whether a pod's change is none for any rule.
 func servesAlike(old, pod *corev1.Pod) bool {
@@ -150,13 +143,6 @@ func (e *endpoints) sync(ctx context.Context, name string) error {
 	return err
 }
 
-// backEnd is an address and port, and how it serves.
-type backEnd struct {
-	netip.AddrPort
-	ready   bool // and not going
-	serving bool // though it may be going
-}
-
 // bySelector finds the pods of a rule with a selector.
 func (e *endpoints) bySelector(rule *v1.SwitchLBRule) []v1.SwitchLBRuleEndpoints {
 	var pods []*corev1.Pod
@@ -165,13 +151,16 @@ func (e *endpoints) bySelector(rule *v1.SwitchLBRule) []v1.SwitchLBRuleEndpoints
 			pods = append(pods, pod)
 		}
 	}
-	return perPort(rule, func(port v1.SwitchLBRulePort) []backEnd {
-		var out []backEnd
+	return perPort(rule, func(port v1.SwitchLBRulePort) []kubeservice.BackEnd {
+		var out []kubeservice.BackEnd
 		for _, pod := range pods {
 			for _, ip := range pod.Status.PodIPs {
 				a, err := netip.ParseAddr(ip.IP)
-				if err == nil && e.reachable(rule, string(pod.UID), a) {
-					out = append(out, backEnd{netip.AddrPortFrom(a, uint16(cmp.Or(port.TargetPort, port.Port))), ready(pod) && pod.DeletionTimestamp == nil, ready(pod)})
+				if err == nil && e.reachable(rule, pod.UID, a) {
+					out = append(out, kubeservice.BackEnd{
+						AddrPort: netip.AddrPortFrom(a, uint16(cmp.Or(port.TargetPort, port.Port))),
+						Ready:    ready(pod) && pod.DeletionTimestamp == nil, Serving: ready(pod), Pod: pod.UID,
+					})
 				}
 			}
 		}
@@ -182,67 +171,25 @@ func (e *endpoints) bySelector(rule *v1.SwitchLBRule) []v1.SwitchLBRuleEndpoints
 // ofService reads the EndpointSlices of the Service of a rule.
 func (e *endpoints) ofService(rule *v1.SwitchLBRule) []v1.SwitchLBRuleEndpoints {
 	all := byIndex[*discoveryv1.EndpointSlice](e.slicesBy, byService, rule.Spec.Namespace+"/"+rule.Spec.Service)
-	return perPort(rule, func(port v1.SwitchLBRulePort) []backEnd {
-		var out []backEnd
+	return perPort(rule, func(port v1.SwitchLBRulePort) []kubeservice.BackEnd {
+		var out []kubeservice.BackEnd
 		for _, s := range all {
-			number := portIn(s, port)
-			if number == 0 || s.AddressType == discoveryv1.AddressTypeFQDN {
-				continue
-			}
-			for i := range s.Endpoints {
-				out = append(out, e.ofEndpoint(rule, &s.Endpoints[i], number)...)
+			for _, b := range kubeservice.BackEnds(s, port.Name, corev1.Protocol(cmp.Or(port.Protocol, "TCP"))) {
+				if e.reachable(rule, b.Pod, b.Addr()) {
+					out = append(out, b)
+				}
 			}
 		}
 		return out
 	})
 }
 
-func (e *endpoints) ofEndpoint(rule *v1.SwitchLBRule, endpoint *discoveryv1.Endpoint, port uint16) []backEnd {
-	uid := ""
-	if ref := endpoint.TargetRef; ref != nil && ref.Kind == "Pod" {
-		uid = string(ref.UID)
-	}
-	isReady := endpoint.Conditions.Ready == nil || *endpoint.Conditions.Ready
-	serving := isReady
-	if s := endpoint.Conditions.Serving; s != nil {
-		serving = *s
-	}
-	if t := endpoint.Conditions.Terminating; !isReady && (t == nil || !*t) {
-		serving = false
-	}
-	var out []backEnd
-	for _, text := range endpoint.Addresses {
-		if a, err := netip.ParseAddr(text); err == nil && e.reachable(rule, uid, a) {
-			out = append(out, backEnd{netip.AddrPortFrom(a, port), isReady, serving})
-		}
-	}
-	return out
-}
-
-// portIn is the number of a rule's port in a slice, 0 when the slice does not have it.
-func portIn(s *discoveryv1.EndpointSlice, port v1.SwitchLBRulePort) uint16 {
-	for _, p := range s.Ports {
-		protocol := corev1.ProtocolTCP
-		if p.Protocol != nil {
-			protocol = *p.Protocol
-		}
-		name := ""
-		if p.Name != nil {
-			name = *p.Name
-		}
-		if name == port.Name && string(protocol) == cmp.Or(port.Protocol, "TCP") && p.Port != nil {
-			return uint16(*p.Port)
-		}
-	}
-	return 0
-}
-
 // reachable is false for the address of a pod in another Vpc: in the rule's, it may be somebody else's.
-func (e *endpoints) reachable(rule *v1.SwitchLBRule, podUID string, a netip.Addr) bool {
-	if podUID == "" {
+func (e *endpoints) reachable(rule *v1.SwitchLBRule, pod types.UID, a netip.Addr) bool {
+	if pod == "" {
 		return true
 	}
-	for _, ip := range byIndex[*v1.IP](e.ipsBy, byUID, podUID) {
+	for _, ip := range byIndex[*v1.IP](e.ipsBy, byUID, string(pod)) {
 		if addrs, err := ipam.ParseAddrs(ip.Spec.IPAddress); err == nil && (addrs.V4 == a || addrs.V6 == a) {
 			return e.vpcOf(ip) == rule.Annotations[v1.AnnotationVpc]
 		}
@@ -259,7 +206,7 @@ func (e *endpoints) vpcOf(ip *v1.IP) string {
 }
 
 // perPort collects the back ends of a rule's ports that serve. A port without any is left out.
-func perPort(rule *v1.SwitchLBRule, find func(v1.SwitchLBRulePort) []backEnd) []v1.SwitchLBRuleEndpoints {
+func perPort(rule *v1.SwitchLBRule, find func(v1.SwitchLBRulePort) []kubeservice.BackEnd) []v1.SwitchLBRuleEndpoints {
 	vips, err := ipam.ParseAddrs(rule.Spec.Vip)
 	if err != nil {
 		return nil
@@ -269,7 +216,7 @@ func perPort(rule *v1.SwitchLBRule, find func(v1.SwitchLBRulePort) []backEnd) []
 		all := find(port)
 		var chosen []netip.AddrPort
 		for _, vip := range vips.All() {
-			chosen = append(chosen, serving(all, vip.Is4())...)
+			chosen = append(chosen, kubeservice.Chosen(all, vip.Is4())...)
 		}
 		if len(chosen) == 0 {
 			continue
@@ -281,23 +228,4 @@ func perPort(rule *v1.SwitchLBRule, find func(v1.SwitchLBRulePort) []backEnd) []
 		out = append(out, v1.SwitchLBRuleEndpoints{Name: port.Name, Backends: texts})
 	}
 	return out
-}
-
-// serving are the back ends of a family that get traffic, sorted, each once.
-func serving(all []backEnd, v4 bool) []netip.AddrPort {
-	var isReady, going []netip.AddrPort
-	for _, b := range all {
-		switch {
-		case b.Addr().Is4() != v4:
-		case b.ready:
-			isReady = append(isReady, b.AddrPort)
-		case b.serving:
-			going = append(going, b.AddrPort)
-		}
-	}
-	if len(isReady) == 0 {
-		isReady = going
-	}
-	slices.SortFunc(isReady, netip.AddrPort.Compare)
-	return slices.Compact(isReady)
 }

@@ -12,6 +12,7 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	listers "github.com/northbound-ovn/northbound/pkg/generated/listers/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/kubeservice"
 )
 
 // endpointsOver is the loop's state with these objects in its caches.
@@ -23,7 +24,7 @@ func endpointsOver(t *testing.T, objs ...any) *endpoints {
 	subnets := newIndexer(nil)
 	e := &endpoints{
 		subnets:  listers.NewSubnetLister(subnets),
-		slicesBy: newIndexer(cache.Indexers{byService: index(func(s *discoveryv1.EndpointSlice) []string { return []string{serviceOf(s)} })}),
+		slicesBy: newIndexer(cache.Indexers{byService: index(func(s *discoveryv1.EndpointSlice) []string { return []string{kubeservice.ServiceOf(s)} })}),
 		podsBy:   newIndexer(cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}),
 		ipsBy:    newIndexer(cache.Indexers{byUID: index(func(ip *v1.IP) []string { return []string{ip.Spec.PodUID} })}),
 	}

@@ -69,14 +69,19 @@ func addresses(ctx context.Context, namespace string) (map[string]string, error)
 	return found, nil
 }
 
-// template is a pod that serves its node's name at port 8080, on a node unless that is empty.
+// webServer answers at port 8080 with the pod's name, and at /cgi-bin/client with the client's address.
+const webServer = `mkdir -p /www/cgi-bin && echo $NAME >/www/index.html &&
+printf '#!/bin/sh\nprintf "Content-Type: text/plain\\n\\n$REMOTE_ADDR"\n' >/www/cgi-bin/client && chmod +x /www/cgi-bin/client &&
+exec httpd -f -p 8080 -h /www`
+
+// template is a pod with the web server, on a node unless that is empty.
 func template(node string, annotations map[string]string) corev1.PodTemplateSpec {
 	now := int64(0)
 	spec := corev1.PodSpec{
 		TerminationGracePeriodSeconds: &now,
 		Containers: []corev1.Container{{
 			Name: "web", Image: image,
-			Command: []string{"sh", "-c", "mkdir -p /www && echo $NAME >/www/index.html && exec httpd -f -p 8080 -h /www"},
+			Command: []string{"sh", "-c", webServer},
 			Env:     []corev1.EnvVar{{Name: "NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}}},
 			// Not over the network: pods of custom Vpcs are none of the node's.
 			ReadinessProbe: &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -106,31 +107,16 @@ func TestServicesAnswerAtPortsOfNodesAndAtAddressesOutside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The way there from outside, where this test is, is over a node without a back end.
-	way := &netlink.Route{Dst: netlink.NewIPNet(net.ParseIP(outside)), Gw: net.ParseIP(nodes[node2])}
-	if err := netlink.RouteAdd(way); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = netlink.RouteDel(way) })
+	wayOver(t, outside, node2) // which has no back end
 
 	urls := []string{"http://" + outside + "/"}
 	for _, address := range nodes {
 		urls = append(urls, fmt.Sprintf("http://%s:%d/", address, s.Spec.Ports[0].NodePort))
 	}
-	client := &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	for _, url := range urls {
 		eventually(t, url+" from outside", func(ctx context.Context) error {
-			request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-			if err != nil {
-				return err
-			}
-			response, err := client.Do(request)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = response.Body.Close() }()
-			got, err := io.ReadAll(response.Body)
-			if err == nil && strings.TrimSpace(string(got)) != "p1" {
+			_, got, err := fromOutside(ctx, nil, url)
+			if err == nil && got != "p1" {
 				err = fmt.Errorf("%q answers", got)
 			}
 			return err
@@ -148,6 +134,112 @@ func TestServicesAnswerAtPortsOfNodesAndAtAddressesOutside(t *testing.T) {
 			})
 		}
 	}
+}
+
+// wayOver leads to an address over a node, from outside, where the tests are.
+func wayOver(t *testing.T, address, node string) {
+	t.Helper()
+	way := &netlink.Route{Dst: netlink.NewIPNet(net.ParseIP(address)), Gw: net.ParseIP(nodes[node])}
+	if err := netlink.RouteAdd(way); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = netlink.RouteDel(way) })
+}
+
+// fromOutside asks from where the tests are, from one of its addresses unless that is nil.
+func fromOutside(ctx context.Context, from net.IP, url string) (status int, answer string, err error) {
+	dialer := &net.Dialer{}
+	if from != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: from}
+	}
+	client := &http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer.DialContext}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	return response.StatusCode, strings.TrimSpace(string(body)), err
+}
+
+func TestAServiceMayAnswerByTheBackEndsOfEachNodeWhichSeeTheClients(t *testing.T) {
+	t.Parallel()
+	const balanced = "198.51.100.8"
+	ns := namespace(t)
+	started(t, ns, "p1", node1, nil)
+	service(t, ns, "web", func(s *corev1.Service) {
+		s.Spec.Type, s.Spec.ExternalTrafficPolicy = corev1.ServiceTypeLoadBalancer, corev1.ServiceExternalTrafficPolicyLocal
+	})
+	s, err := kube.CoreV1().Services(ns).Get(t.Context(), "web", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: balanced}}
+	if _, err := kube.CoreV1().Services(ns).UpdateStatus(t.Context(), s, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	wayOver(t, balanced, node1)
+	// Nodes of the lab hide the control plane's own address from pods.
+	own := net.ParseIP("10.200.0.77")
+	link, err := netlink.LinkByName("nodes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := &netlink.Addr{IPNet: netlink.NewIPNet(own)}
+	if err := netlink.AddrAdd(link, address); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = netlink.AddrDel(link, address) })
+
+	at := func(node string) string { return fmt.Sprintf("http://%s:%d", nodes[node], s.Spec.Ports[0].NodePort) }
+	serves := func(node string, status int) {
+		t.Helper()
+		eventually(t, "the report of "+node, func(ctx context.Context) error {
+			got, answer, err := fromOutside(ctx, own, fmt.Sprintf("http://%s:%d/", nodes[node], s.Spec.HealthCheckNodePort))
+			if err == nil && got != status {
+				err = fmt.Errorf("status %d: %s", got, answer)
+			}
+			return err
+		})
+	}
+	sees := func(url string) {
+		t.Helper()
+		eventually(t, url, func(ctx context.Context) error {
+			_, got, err := fromOutside(ctx, own, url+"/cgi-bin/client")
+			if err != nil {
+				return err
+			}
+			client, err := netip.ParseAddr(strings.Trim(got, "[]"))
+			if err != nil || client.Unmap().String() != own.String() {
+				return fmt.Errorf("the back end sees %q, and the client is %s", got, own)
+			}
+			return nil
+		})
+	}
+	serves(node1, http.StatusOK)
+	serves(node2, http.StatusServiceUnavailable)
+	sees(at(node1))
+	sees("http://" + balanced)
+	if _, got, err := fromOutside(t.Context(), own, at(node2)); err == nil {
+		t.Errorf("a node without back ends answers %q", got)
+	}
+
+	// Pods are not outside.
+	start(t, ns, "other", node2, nil)
+	_, err = kube.CoreV1().Pods(ns).Patch(t.Context(), "other", types.MergePatchType, []byte(`{"metadata":{"labels":{"app":"other"}}}`), metav1.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready(t, ns, "other")
+	answers(t, ns, "other", at(node2)+"/", "p1")
+
+	started(t, ns, "p2", node2, nil)
+	serves(node2, http.StatusOK)
+	sees(at(node2))
 }
 
 func TestTheServiceOfTheAPIServerAnswersInPods(t *testing.T) {

@@ -1,7 +1,9 @@
 package nat
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -13,7 +15,8 @@ import (
 const register = unix.NFT_REG32_00
 
 // services adds what leads the calls of others, and the node's own, to Services. Fronts for all sources are one map, so that a packet
-// costs one look; the others have a rule each.
+// costs one look; the others have a rule each. Those with back ends on the node are another map, to a chain each, for calls from
+// outside, which look there first.
 func (b *builder) services(f family, config Config) {
 	if len(config.Fronts) == 0 {
 		return
@@ -23,7 +26,8 @@ func (b *builder) services(f family, config Config) {
 		KeyType:  nftables.MustConcatSetType(f.keyType, nftables.TypeInetProto, nftables.TypeInetService),
 		DataType: nftables.MustConcatSetType(f.keyType, nftables.TypeInetService),
 	}
-	var elements []nftables.SetElement
+	local := &nftables.Set{Table: b.table, Name: "local" + f.suffix, IsMap: true, KeyType: all.KeyType, DataType: nftables.TypeVerdict}
+	var elements, locals []nftables.SetElement
 	var some []Front
 	seen := map[string]bool{}
 	for _, front := range config.Fronts {
@@ -32,6 +36,9 @@ func (b *builder) services(f family, config Config) {
 			continue
 		}
 		seen[string(key)] = true
+		if front.Local != nil {
+			locals = append(locals, nftables.SetElement{Key: key, VerdictData: &expr.Verdict{Kind: expr.VerdictGoto, Chain: b.local(f, front).Name}})
+		}
 		if len(front.From) > 0 {
 			some = append(some, front)
 			continue
@@ -39,6 +46,7 @@ func (b *builder) services(f family, config Config) {
 		elements = append(elements, nftables.SetElement{Key: key, Val: slices.Concat(front.To.Addr().AsSlice(), padded(front.To.Port()))})
 	}
 	b.add(all, elements)
+	b.add(local, locals)
 
 	lead := b.chain(&nftables.Chain{Name: "services", Table: b.table})
 	port := register + f.length/4
@@ -57,13 +65,65 @@ func (b *builder) services(f family, config Config) {
 			&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.proto), RegAddrMin: 1, RegProtoMin: port},
 		})
 	}
-	if f.proto != unix.NFPROTO_IPV4 { // The chains of the kernel are the same for both.
+	in := b.base("services-in", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, *nftables.ChainPriorityNATDest)
+	b.rule(in, notIif(config.Port), f.is(), f.loadFront(), []expr.Any{&expr.Lookup{SourceRegister: 1, IsDestRegSet: true, SetName: local.Name, SetID: local.ID}})
+	if f != families[len(families)-1] { // The chains of the kernel are the same for both.
 		return
 	}
-	for name, hook := range map[string]*nftables.ChainHook{"services-in": nftables.ChainHookPrerouting, "services-out": nftables.ChainHookOutput} {
-		base := b.base(name, nftables.ChainTypeNAT, hook, *nftables.ChainPriorityNATDest)
+	out := b.base("services-out", nftables.ChainTypeNAT, nftables.ChainHookOutput, *nftables.ChainPriorityNATDest)
+	for _, base := range []*nftables.Chain{in, out} {
 		b.rule(base, []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: lead.Name}})
 	}
+}
+
+// local is the chain that leads calls to the back ends on the node, or drops them. All addresses of a Service's port that admit the same
+// sources share it.
+func (b *builder) local(f family, front Front) *nftables.Chain {
+	name := fmt.Sprintf("local-%d-%s-%d", front.Protocol, strings.ReplaceAll(front.To.Addr().StringExpanded(), ":", "-"), front.To.Port())
+	if len(front.From) > 0 {
+		name += "-admitted"
+	}
+	if known, ok := b.chains[name]; ok {
+		return known
+	}
+	chain := b.chain(&nftables.Chain{Name: name, Table: b.table})
+	if len(front.Local.BackEnds) > 0 {
+		admitted := rangesOf(f, front.From)
+		switch {
+		case len(front.From) == 0:
+			b.rule(chain, b.balance(f, front.Local))
+		case len(admitted) > 0: // else they are of the other family, and nobody is admitted
+			b.rule(chain, f.load(f.src), lookup(b.anonymous(f, admitted)), b.balance(f, front.Local))
+		}
+	}
+	b.rule(chain, []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}})
+	return chain
+}
+
+// balance translates the destination to one of the back ends.
+func (b *builder) balance(f family, to *Local) []expr.Any {
+	numbered := &nftables.Set{
+		Table: b.table, Anonymous: true, Constant: true, IsMap: true,
+		KeyType: nftables.TypeInteger, DataType: nftables.MustConcatSetType(f.keyType, nftables.TypeInetService),
+	}
+	elements := make([]nftables.SetElement, len(to.BackEnds))
+	for i, end := range to.BackEnds {
+		elements[i] = nftables.SetElement{Key: binaryutil.NativeEndian.PutUint32(uint32(i)), Val: slices.Concat(end.Addr().AsSlice(), padded(end.Port()))}
+	}
+	b.add(numbered, elements)
+	number := uint32(len(to.BackEnds))
+	choice := []expr.Any{&expr.Numgen{Register: 1, Modulus: number, Type: unix.NFT_NG_RANDOM}}
+	if to.Affinity {
+		const second = 2 // the register of 16 bytes
+		choice = []expr.Any{
+			&expr.Payload{DestRegister: second, Base: expr.PayloadBaseNetworkHeader, Offset: f.src, Len: f.length},
+			&expr.Hash{SourceRegister: second, DestRegister: 1, Length: f.length, Modulus: number, Type: expr.HashTypeJenkins},
+		}
+	}
+	return append(choice,
+		&expr.Lookup{SourceRegister: 1, DestRegister: 1, IsDestRegSet: true, SetName: numbered.Name, SetID: numbered.ID},
+		&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.proto), RegAddrMin: 1, RegProtoMin: register + f.length/4},
+	)
 }
 
 // one is an anonymous set of one front: a concatenation can be looked up, but not compared.

@@ -153,3 +153,90 @@ func TestALoadBalancerAdmitsTheSourcesThatItsServiceNames(t *testing.T) {
 		}
 	}
 }
+
+// local is a front whose calls from outside go to back ends on the node.
+func local(f nat.Front, affinity bool, backEnds ...string) nat.Front {
+	f.Local = &nat.Local{Affinity: affinity}
+	for _, end := range backEnds {
+		f.Local.BackEnds = append(f.Local.BackEnds, netip.MustParseAddrPort(end))
+	}
+	return f
+}
+
+func TestCallsFromOutsideMayGoToBackEndsOnTheNodeOnly(t *testing.T) {
+	w := newWorldWithServices(t)
+	hosttest.Addr(t, w.outside, "lo", "192.0.2.77/32")
+	hosttest.Route(t, w.node, "192.0.2.77/32", "192.0.2.9")
+	hosttest.Serve(t, w.pods, 81, "second")
+	const tcp = unix.IPPROTO_TCP
+	config := services(
+		local(front(tcp, "192.0.2.1:30080", "10.96.0.10:80"), false, "10.16.0.5:80"),
+		local(front(tcp, "192.0.2.3:30080", "10.96.0.10:80"), false, "10.16.0.5:80"),
+		local(front(tcp, "[fd02::1]:30080", "[fd96::10]:80"), false, "[fd16::5]:80"),
+		local(front(tcp, "192.0.2.1:30081", "10.96.0.10:81"), false),
+		local(front(tcp, "192.0.2.1:30082", "10.96.0.10:82"), false, "10.18.0.5:80"),
+		local(front(tcp, "198.51.100.1:80", "10.96.0.10:80", "192.0.2.9/32", "fd02::/64"), false, "10.16.0.5:80"),
+		local(front(tcp, "198.51.100.1:81", "10.96.0.10:81", "fd02::/64"), false, "10.16.0.5:80"),
+		front(tcp, "192.0.2.1:30083", "10.96.0.10:80"),
+	)
+	config.Centralized, config.Nodes = prefixes("10.18.0.0/24"), []netip.Addr{netip.MustParseAddr("192.0.2.77")}
+	config.Overlay = append(config.Overlay, prefixes("10.18.0.0/16")...)
+	w.apply(t, config)
+	for _, test := range []struct {
+		what           string
+		host           *host.Host
+		from, to, want string
+	}{
+		{"a client keeps its address", w.outside, "192.0.2.9", "192.0.2.1:30080", "192.0.2.9"},
+		{"at another address of the Service", w.outside, "192.0.2.10", "192.0.2.3:30080", "192.0.2.10"},
+		{"over IPv6", w.outside, "fd02::9", "[fd02::1]:30080", "fd02::9"},
+		{"another node is answered directly by the overlay", w.outside, "192.0.2.77", "192.0.2.1:30080", "10.16.0.1"},
+		{"without back ends", w.outside, "192.0.2.9", "192.0.2.1:30081", ""},
+		{"answers would leave by another node", w.outside, "192.0.2.9", "192.0.2.1:30082", "10.18.0.1"},
+		{"a source that is admitted", w.outside, "192.0.2.9", "198.51.100.1:80", "192.0.2.9"},
+		{"a source that is not", w.outside, "192.0.2.10", "198.51.100.1:80", ""},
+		{"sources of the other family", w.outside, "192.0.2.9", "198.51.100.1:81", ""},
+		// These go to the cluster IP, also without back ends on the node.
+		{"the node", w.node, "", "192.0.2.1:30080", "10.16.0.1"},
+		{"a pod", w.pods, "10.17.0.5", "192.0.2.1:30080", "10.16.0.1"},
+		{"a pod where the node has no back ends", w.pods, "", "192.0.2.1:30081", "second"},
+		{"the node without back ends", w.node, "", "192.0.2.1:30081", "second"},
+		{"a Service for which all nodes are alike", w.outside, "192.0.2.9", "192.0.2.1:30083", "10.16.0.1"},
+	} {
+		if got, err := hosttest.Call(t, test.host, test.from, test.to); got != test.want || (err == nil) != (test.want != "") {
+			t.Errorf("%s: from %s to %s: got %q (%v), want %q", test.what, test.from, test.to, got, err, test.want)
+		}
+	}
+}
+
+func TestBackEndsOnTheNodeShareTheClients(t *testing.T) {
+	w := newWorldWithServices(t)
+	ends := []string{"10.16.0.5:8001", "10.17.0.5:8002", "10.16.0.5:8003"}
+	for i, name := range []string{"one", "two", "three"} {
+		hosttest.Serve(t, w.pods, 8001+i, name)
+	}
+	w.apply(t, services(
+		local(front(unix.IPPROTO_TCP, "192.0.2.1:30080", "10.96.0.10:80"), false, ends...),
+		local(front(unix.IPPROTO_TCP, "192.0.2.1:30081", "10.96.0.10:81"), true, ends...),
+	))
+	answers := func(from, to string) map[string]int {
+		t.Helper()
+		counted := map[string]int{}
+		for range 60 { // 1 in 10^10 that a fair choice leaves one out
+			got, err := hosttest.Call(t, w.outside, from, to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			counted[got]++
+		}
+		return counted
+	}
+	if got := answers("192.0.2.9", "192.0.2.1:30080"); len(got) != 3 {
+		t.Errorf("the answers are %v", got)
+	}
+	for _, from := range []string{"192.0.2.9", "192.0.2.10"} {
+		if got := answers(from, "192.0.2.1:30081"); len(got) != 1 {
+			t.Errorf("with affinity, the answers to %s are %v", from, got)
+		}
+	}
+}

@@ -4,7 +4,8 @@
 //	postrouting (nat)   out of the overlay? ──► by source ──► chain of the Subnet: natOutgoingPolicyRules, then translate
 //	prerouting          from another node, in through ovn0: mark the connection
 //	output (route)      answer of a marked connection: mark the packet, so that a routing rule sends it to ovn0
-//	services (nat)      to an address outside of a Service, from outside or the node: to its cluster IP, which the overlay balances
+//	services (nat)      to an address outside of a Service, from outside or the node: to its cluster IP, which the overlay balances;
+//	                    from outside with externalTrafficPolicy Local: to a back end on the node
 //	probes (nat)        of the node to a pod that it does not reach: to the agent, which does; or refused
 //
 // The table is replaced as a whole, in one transaction of the kernel: there is no instant without it. Connections keep the
@@ -43,6 +44,9 @@ type Config struct {
 	// the address of Port as its source, so that its answers come back here, wherever a back end is.
 	Services []netip.Prefix
 	Fronts   []Front
+	// Centralized are the back ends whose answers to clients outside would leave by another node. To these, and for clients that are
+	// nodes, which the overlay answers directly, the address of Port is the source also where a Front is Local.
+	Centralized []netip.Prefix
 	// Overlay are the destinations for which sources are never translated.
 	Overlay []netip.Prefix
 	// Nodes are the addresses of all nodes.
@@ -85,6 +89,16 @@ type Front struct {
 	At, To netip.AddrPort
 	// From are the sources that are admitted; all when it is empty. Others are not led to the Service.
 	From []netip.Prefix
+	// Local, unless nil, is for calls from outside, in place of To: not for those of pods and of the node itself.
+	Local *Local
+}
+
+// Local is how a Service answers at a node by its back ends there alone (externalTrafficPolicy), which see the clients' addresses.
+type Local struct {
+	// BackEnds have an equal share of the clients. Without any, calls are dropped: who balances between nodes has been told.
+	BackEnds []netip.AddrPort
+	// Affinity keeps a client's address with a back end, as long as they are the same.
+	Affinity bool
 }
 
 // ChainOf is the name of the chain of a Subnet. Its rules count the connections, whose first packets are all that they see.
@@ -176,7 +190,12 @@ func (b *builder) family(f family, config Config) {
 	// The first answer of the kernel decides: what enters the overlay is not translated, unless it was led to a Service.
 	out := b.base("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, priority)
 	if len(config.Fronts) > 0 {
-		b.rule(out, oif(config.Port), f.is(), f.load(f.dst), lookup(b.set(f, "services"+f.suffix, config.Services)), isDestinationTranslated(), []expr.Any{&expr.Masq{FullyRandom: true}})
+		masquerade := func(offset uint32, set *nftables.Set) {
+			b.rule(out, oif(config.Port), f.is(), f.load(offset), lookup(set), isDestinationTranslated(), []expr.Any{&expr.Masq{FullyRandom: true}})
+		}
+		masquerade(f.dst, b.set(f, "services"+f.suffix, config.Services))
+		masquerade(f.dst, b.set(f, "centralized"+f.suffix, config.Centralized))
+		masquerade(f.src, nodes)
 	}
 	b.rule(out, f.is(), f.load(f.dst), lookup(overlay), []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}})
 	b.rule(out, f.is(), f.load(f.src), []expr.Any{&expr.Lookup{SourceRegister: 1, IsDestRegSet: true, SetName: sources.Name, SetID: sources.ID}})
@@ -357,13 +376,14 @@ func lookup(set *nftables.Set) []expr.Any {
 	return []expr.Any{&expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID}}
 }
 
-func iif(name string) []expr.Any { return interfaceIs(expr.MetaKeyIIFNAME, name) }
-func oif(name string) []expr.Any { return interfaceIs(expr.MetaKeyOIFNAME, name) }
+func iif(name string) []expr.Any    { return interfaceName(expr.MetaKeyIIFNAME, expr.CmpOpEq, name) }
+func notIif(name string) []expr.Any { return interfaceName(expr.MetaKeyIIFNAME, expr.CmpOpNeq, name) }
+func oif(name string) []expr.Any    { return interfaceName(expr.MetaKeyOIFNAME, expr.CmpOpEq, name) }
 
-func interfaceIs(key expr.MetaKey, name string) []expr.Any {
+func interfaceName(key expr.MetaKey, op expr.CmpOp, name string) []expr.Any {
 	padded := make([]byte, unix.IFNAMSIZ)
 	copy(padded, name)
-	return []expr.Any{&expr.Meta{Key: key, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: padded}}
+	return []expr.Any{&expr.Meta{Key: key, Register: 1}, &expr.Cmp{Op: op, Register: 1, Data: padded}}
 }
 
 func markConnection() []expr.Any {
