@@ -11,9 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// register is the first of the kernel's registers of four bytes, where register 1 begins.
-const register = unix.NFT_REG32_00
-
 // services adds what leads the calls of others, and the node's own, to Services. Fronts for all sources are one map, so that a packet
 // costs one look; the others have a rule each. Those with back ends on the node are another map, to a chain each, for calls from
 // outside, which look there first.
@@ -140,23 +137,3 @@ func keyOf(front Front) []byte {
 
 // padded is a port as part of a key or value: each part is padded to four bytes.
 func padded(port uint16) []byte { return append(binaryutil.BigEndian.PutUint16(port), 0, 0) }
-
-// loadFront loads the destination's address, the protocol and the destination's port side by side.
-func (f family) loadFront() []expr.Any {
-	next := register + f.length/4
-	return []expr.Any{
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: f.dst, Len: f.length},
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: next},
-		&expr.Payload{DestRegister: next + 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-	}
-}
-
-// isDestinationTranslated matches packets of connections whose destination was translated here.
-func isDestinationTranslated() []expr.Any {
-	const translated = 1 << 5 // IPS_DST_NAT
-	return []expr.Any{
-		&expr.Ct{Key: expr.CtKeySTATUS, Register: 1},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(translated), Xor: make([]byte, 4)},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: make([]byte, 4)},
-	}
-}
