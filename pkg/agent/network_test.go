@@ -46,9 +46,10 @@ func TestTheNetworkOfANodeIsThatOfTheDefaultVpc(t *testing.T) {
 	}
 	chassis := []*v1.Chassis{{Spec: v1.ChassisSpec{NodeIPs: []string{"192.0.2.2", "fd02::2"}}}, {Spec: v1.ChassisSpec{NodeIPs: []string{"192.0.2.1"}}}}
 	want := network{
-		join:    ipam.Prefixes{V4: netip.MustParsePrefix("100.64.0.0/16")},
-		gateway: ipam.Addrs{V4: netip.MustParseAddr("100.64.0.1")},
-		pods:    prefixesOf("10.15.0.0/24", "10.16.0.0/16", "10.17.0.0/24", "172.17.0.0/24", "fd16::/64"),
+		join:        ipam.Prefixes{V4: netip.MustParsePrefix("100.64.0.0/16")},
+		gateway:     ipam.Addrs{V4: netip.MustParseAddr("100.64.0.1")},
+		pods:        prefixesOf("10.15.0.0/24", "10.16.0.0/16", "10.17.0.0/24", "172.17.0.0/24", "fd16::/64"),
+		centralized: prefixesOf("10.17.0.0/24"),
 		translated: []nat.Subnet{
 			{Name: "central", Prefixes: prefixesOf("10.17.0.0/24"), Sources: []netip.Addr{netip.MustParseAddr("192.0.2.7")},
 				Rules: []nat.Rule{{From: prefixesOf("10.17.0.5/32", "10.17.0.64/26"), To: prefixesOf("198.51.100.0/24"), Forward: true}}},
