@@ -483,7 +483,7 @@ func TestTheNodePortComesBackWithOpenVSwitch(t *testing.T) {
 	n := newNode(t)
 	n.start()
 	before := n.snapshot()
-	n.switchd.Switchd().Kill()
+	n.switchd.KillSwitchd()
 	hosttest.Run(t, n.host, "ip", "link", "delete", "ovn0") // as it is with the kernel's datapath
 	n.switchd.StartSwitchd()
 	hosttest.Eventually(t, func() error { return n.ping("100.64.0.1") })

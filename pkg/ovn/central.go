@@ -116,12 +116,9 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// environment keeps the programs from looking outside of the directory.
+// environment is that of the central's processes.
 func (c *Central) environment() []string {
-	env := os.Environ()
-	for _, name := range []string{"OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR", "OVN_RUNDIR", "OVN_LOGDIR", "OVN_DBDIR", "OVN_SYSCONFDIR"} {
-		env = append(env, name+"="+c.config.Dir)
-	}
+	env := Environment(c.config.Dir)
 	if os.Getenv(tunables) == "" {
 		env = append(env, tunables+"="+allocation)
 	}

@@ -108,6 +108,15 @@ func (in Installation) schema(name string) (string, error) {
 	return "", err
 }
 
+// Environment is this process's, and keeps programs of OVN and OVS from looking outside of a directory for what they read and write.
+func Environment(dir string) []string {
+	env := os.Environ()
+	for _, name := range []string{"OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR", "OVN_RUNDIR", "OVN_LOGDIR", "OVN_DBDIR", "OVN_SYSCONFDIR"} {
+		env = append(env, name+"="+dir)
+	}
+	return env
+}
+
 // run runs a program to its end and returns what it wrote to its standard output; its error has what it complained.
 func (in Installation) run(ctx context.Context, env []string, program string, args ...string) (string, error) {
 	cmd, err := in.Command(ctx, program, args...)

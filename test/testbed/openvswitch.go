@@ -9,11 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
-	"time"
 
 	"github.com/northbound-ovn/northbound/pkg/ovn"
+	"github.com/northbound-ovn/northbound/pkg/ovn/ovntest"
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
 )
 
@@ -22,23 +21,10 @@ type openVSwitch struct {
 	namespace *Namespace
 	programs  ovn.Installation
 	dir       string // of all its files
-	daemons   []*daemon
+	daemons   []*ovntest.Daemon
 }
 
 const vswitchd = "ovs-vswitchd"
-
-// daemon is a program that runs as long as the switch does. One that crashes is started again, as on any node (ovs-ctl(8) runs it with
-// --monitor): the connection tracker of 3.1's userspace datapath may fail an assertion when a load balancer translates
-// (conn_update_state in lib/conntrack.c). The kernel keeps the interfaces of the switch meanwhile, with their addresses.
-type daemon struct {
-	name  string
-	start func() (*exec.Cmd, error)
-	ended chan struct{} // closed when it has ended for good
-
-	mu      sync.Mutex
-	cmd     *exec.Cmd
-	stopped bool // it is not started again
-}
 
 // startOpenVSwitch returns when the switch takes orders.
 func startOpenVSwitch(ctx context.Context, in *Namespace, programs ovn.Installation, dir string) (*openVSwitch, error) {
@@ -89,8 +75,7 @@ func (s *openVSwitch) address() string { return "unix:" + filepath.Join(s.dir, "
 // daemon starts a program that runs as long as the switch does.
 func (s *openVSwitch) daemon(program string, args ...string) error {
 	args = append(args, "--no-chdir", "--pidfile="+filepath.Join(s.dir, program+".pid"), "-vconsole:info", "-vsyslog:off", "-vfile:off")
-	d := &daemon{name: program, ended: make(chan struct{})}
-	d.start = func() (*exec.Cmd, error) {
+	d, err := ovntest.Keep(program, func() (*exec.Cmd, error) {
 		cmd, err := s.programs.Command(context.Background(), program, args...)
 		if err != nil {
 			return nil, err
@@ -101,87 +86,27 @@ func (s *openVSwitch) daemon(program string, args ...string) error {
 		}
 		defer log.Close()
 		cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
-		cmd.Env = os.Environ()
-		for _, name := range []string{"OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR", "OVN_RUNDIR", "OVN_LOGDIR", "OVN_DBDIR", "OVN_SYSCONFDIR"} {
-			cmd.Env = append(cmd.Env, name+"="+s.dir)
-		}
+		cmd.Env = ovn.Environment(s.dir)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt of the terminal is for the tests, which stop it
 		return cmd, s.namespace.Do(cmd.Start)
-	}
-	var err error
-	if d.cmd, err = d.start(); err != nil {
+	})
+	if err != nil {
 		return fmt.Errorf("%s: %w", program, err)
 	}
-	go d.keepRunning(d.cmd)
 	s.daemons = append(s.daemons, d)
 	return nil
 }
 
-// keepRunning waits for the process, and starts another one for as long as they crash.
-func (d *daemon) keepRunning(cmd *exec.Cmd) {
-	defer close(d.ended)
-	for {
-		end := cmd.Wait() // what it said is in its log
-		status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus)
-		d.mu.Lock()
-		if again := !d.stopped && ok && status.Signaled(); !again {
-			d.mu.Unlock()
-			return
-		}
-		fmt.Fprintf(os.Stderr, "testbed: %s ended: %v; it is started again\n", d.name, end)
-		var err error
-		if cmd, err = d.start(); err != nil {
-			d.mu.Unlock()
-			fmt.Fprintf(os.Stderr, "testbed: %s: %v\n", d.name, err)
-			return
-		}
-		d.cmd = cmd
-		d.mu.Unlock()
-	}
-}
-
-// signal sends a signal to the process that runs now.
-func (d *daemon) signal(sig syscall.Signal) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	err := d.cmd.Process.Signal(sig)
-	if errors.Is(err, os.ErrProcessDone) {
-		return nil
-	}
-	return err
-}
-
-func (d *daemon) pid() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.cmd.Process.Pid
-}
-
-// stop ends the daemon for good, and returns when it is gone.
-func (d *daemon) stop() error {
-	d.mu.Lock()
-	d.stopped = true
-	d.mu.Unlock()
-	err := d.signal(syscall.SIGTERM)
-	select {
-	case <-d.ended:
-	case <-time.After(5 * time.Second):
-		err = errors.Join(err, d.signal(syscall.SIGKILL))
-		<-d.ended
-	}
-	return err
-}
-
 // crash ends the switch itself as a failed assertion would, and returns when its successor has been started.
 func (s *openVSwitch) crash(ctx context.Context) error {
-	d := s.daemons[slices.IndexFunc(s.daemons, func(d *daemon) bool { return d.name == vswitchd })]
-	before := d.pid()
-	if err := d.signal(syscall.SIGABRT); err != nil {
+	d := s.daemons[slices.IndexFunc(s.daemons, func(d *ovntest.Daemon) bool { return d.Name() == vswitchd })]
+	before := d.Pid()
+	if err := d.Signal(syscall.SIGABRT); err != nil {
 		return err
 	}
 	return eventually(ctx, func() error {
-		if d.pid() == before {
-			return fmt.Errorf("%s %d still runs", d.name, before)
+		if d.Pid() == before {
+			return fmt.Errorf("%s %d still runs", vswitchd, before)
 		}
 		return nil
 	})
@@ -192,7 +117,7 @@ func (s *openVSwitch) stop() error {
 	var errs []error
 	for len(s.daemons) > 0 {
 		last := len(s.daemons) - 1
-		errs = append(errs, s.daemons[last].stop())
+		errs = append(errs, s.daemons[last].Stop())
 		s.daemons = s.daemons[:last]
 	}
 	return errors.Join(errs...)

@@ -228,7 +228,7 @@ func TestAfterARebootTheInterfaceMovesAgain(t *testing.T) {
 
 	// The database survives; devices come back as the machine's configuration makes them, now without the second address.
 	reboot := func() {
-		m.node.Switchd().Kill()
+		m.node.KillSwitchd()
 		hosttest.Run(t, m.host, "ip", "link", "delete", "br-pn")
 		m.node.StartSwitchd()
 	}

@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -101,10 +99,7 @@ type Node struct {
 	in  ovn.Installation
 
 	server, controller *Process
-
-	mu      sync.Mutex
-	switchd *Process
-	over    bool // the test is: a switchd that ends is not started again
+	switchd            *ovntest.Daemon
 }
 
 // Process is a program of the node.
@@ -113,8 +108,6 @@ type Process struct {
 	name string
 	cmd  *exec.Cmd
 	done chan struct{}
-	// killed is whether Kill was called.
-	killed atomic.Bool
 }
 
 // Start starts ovsdb-server with an initialized Open_vSwitch database and ovs-vswitchd. Everything is gone when the test ends;
@@ -154,14 +147,15 @@ func (n *Node) Address() string { return "unix:" + n.path("db.sock") }
 // Dir is the directory of the node's sockets, logs and pidfiles.
 func (n *Node) Dir() string { return n.dir }
 
-// Server is ovsdb-server, Switchd ovs-vswitchd, Controller ovn-controller (nil unless it was started).
+// Server is ovsdb-server.
 func (n *Node) Server() *Process { return n.server }
 
-// Switchd is ovs-vswitchd.
-func (n *Node) Switchd() *Process {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.switchd
+// KillSwitchd ends ovs-vswitchd as a crash would, and returns when it is gone; it is not started again.
+func (n *Node) KillSwitchd() {
+	n.t.Helper()
+	if err := n.switchd.Kill(); err != nil {
+		n.t.Error(err)
+	}
 }
 
 // Controller is ovn-controller, nil unless StartController was called.
@@ -180,41 +174,25 @@ func (n *Node) StartServer() {
 	})
 }
 
-// StartSwitchd starts ovs-vswitchd, also after it was killed. When it crashes it is started again, as on any node (ovs-ctl(8) runs it
-// with --monitor): the connection tracker of 3.1's userspace datapath may fail an assertion when addresses are translated
-// (conn_update_state in lib/conntrack.c).
+// StartSwitchd starts ovs-vswitchd, also after it was killed. When it crashes it is started again.
 func (n *Node) StartSwitchd() {
 	n.t.Helper()
-	start := func() *Process {
-		n.switchd = n.spawn("ovs-vswitchd", n.Address(), "--disable-system", "--unixctl="+n.path("ovs-vswitchd.ctl"))
-		return n.switchd
-	}
-	n.mu.Lock()
-	p := start()
-	n.mu.Unlock()
-	var work sync.WaitGroup
-	n.t.Cleanup(func() {
-		n.mu.Lock()
-		n.over = true
-		last := n.switchd
-		n.mu.Unlock()
-		last.Kill()
-		work.Wait()
-	})
-	pid := p.cmd.Process.Pid
-	work.Go(func() {
-		for again := true; again; {
-			<-p.Done()
-			n.mu.Lock()
-			if again = !n.over && !p.killed.Load(); again {
-				n.t.Log("ovs-vswitchd has crashed and is started again")
-				p = start()
-			}
-			n.mu.Unlock()
+	const name = "ovs-vswitchd"
+	var err error
+	n.switchd, err = ovntest.Keep(name, func() (*exec.Cmd, error) {
+		cmd, err := n.command(name, n.Address(), "--disable-system", "--unixctl="+n.path("ovs-vswitchd.ctl"))
+		if err != nil {
+			return nil, err
 		}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		return cmd, cmd.Start()
 	})
+	if err != nil {
+		n.t.Fatalf("%s: %v", name, err)
+	}
+	n.t.Cleanup(n.KillSwitchd)
 	// ovs-vsctl waits until ovs-vswitchd has taken the change over.
-	n.Vsctl("--timeout=60", "set", "Open_vSwitch", ".", fmt.Sprintf("other_config:started=%d", pid))
+	n.Vsctl("--timeout=60", "set", "Open_vSwitch", ".", fmt.Sprintf("other_config:started=%d", n.switchd.Pid()))
 }
 
 // StartController connects the node to a Southbound database as a chassis and starts ovn-controller. Tunnels end at an address
@@ -272,16 +250,22 @@ func (n *Node) until(what string, condition func() bool) {
 // spawn starts a program in the node's namespace.
 func (n *Node) spawn(program string, args ...string) *Process {
 	n.t.Helper()
-	line, err := n.in.Command(context.Background(), program, append(args, "--log-file="+n.path(program+".log"), "--no-chdir", "-vconsole:off", "-vsyslog:off")...)
+	cmd, err := n.command(program, args...)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	cmd := n.Command(context.Background(), line.Args...)
-	cmd.Env = os.Environ()
-	for _, name := range []string{"OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR", "OVN_RUNDIR", "OVN_LOGDIR", "OVN_DBDIR", "OVN_SYSCONFDIR"} {
-		cmd.Env = append(cmd.Env, name+"="+n.dir)
-	}
 	return Spawn(n.t, program, cmd)
+}
+
+// command is a daemon's in the node's namespace.
+func (n *Node) command(program string, args ...string) (*exec.Cmd, error) {
+	line, err := n.in.Command(context.Background(), program, append(args, "--log-file="+n.path(program+".log"), "--no-chdir", "-vconsole:off", "-vsyslog:off")...)
+	if err != nil {
+		return nil, err
+	}
+	cmd := n.Command(context.Background(), line.Args...)
+	cmd.Env = ovn.Environment(n.dir)
+	return cmd, nil
 }
 
 // Spawn starts a process that ends with the test, or with the test's process, however that ends.
@@ -313,7 +297,6 @@ func Spawn(t testing.TB, name string, cmd *exec.Cmd) *Process {
 
 // Kill ends the process as a crash would, and returns when it is gone.
 func (p *Process) Kill() {
-	p.killed.Store(true)
 	_ = p.cmd.Process.Kill() // it may be gone
 	<-p.done
 }
