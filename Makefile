@@ -13,14 +13,17 @@ COMMANDS := $(patsubst cmd/%,$(BIN)/%,$(wildcard cmd/*))
 TOOLS    := $(BIN)/kubectl $(BIN)/lab $(BIN)/pause $(BIN)/coredns
 LAB      := NORTHBOUND_CLUSTER_PROGRAMS=$$(hack/kubernetes/build.sh) $(BIN)/lab -name $(CLUSTER)
 
-.PHONY: all deps deps-lab build images demo run cluster cluster-down test test-aggregated test-dataplane test-cluster test-e2e bench bench-http bench-cni codegen verify lint clean
+.PHONY: all deps deps-lab deps-e2e build images demo run cluster cluster-down test test-aggregated test-dataplane test-cluster test-e2e bench bench-http bench-cni codegen verify lint clean
 all: build
 
-# The packages of Open vSwitch and OVN; installs nothing when they are there. deps-lab adds what nodes need.
+# The packages of Open vSwitch and OVN; installs nothing when they are there. deps-lab adds what nodes need, deps-e2e what
+# Kubernetes' tests call in containers.
 deps:
 	hack/install-deps.sh
 deps-lab:
 	hack/install-deps.sh lab
+deps-e2e:
+	hack/install-deps.sh e2e
 
 build: $(COMMANDS) $(BIN)/kubectl
 
@@ -72,7 +75,7 @@ test-cluster: deps-lab images $(BIN)/lab
 	hack/test-cluster.sh
 
 # Kubernetes' own end-to-end tests of networks and aggregated APIs, which are built once, on a cluster of their own. Not part of CI.
-test-e2e: deps-lab images $(BIN)/lab
+test-e2e: deps-e2e images $(BIN)/lab
 	hack/test-e2e.sh
 
 # The storage beside etcd3's, in one interleaved run; bench-http does it through HTTP, beside custom resources.

@@ -1,6 +1,7 @@
 #!/bin/bash
-# install-deps.sh [lab]: install the Debian packages that Northbound needs to run and to be tested, with "lab" also those of
-# the nodes of "make cluster", those that are missing. On Debian 12 and 13 and on Ubuntu 24.04, as root or through sudo.
+# install-deps.sh [lab|e2e]: install the Debian packages that Northbound needs to run and to be tested, with "lab" also those of
+# the nodes of "make cluster", with "e2e" besides these what "make test-e2e" puts into images; those that are missing. On Debian 12
+# and 13 and on Ubuntu 24.04, as root or through sudo.
 # Without anything missing it does not call apt at all.
 # It leaves no service of what it installs running or enabled: Northbound and its tests start the programs themselves.
 set -euo pipefail
@@ -13,14 +14,17 @@ packages=(
   nftables ethtool                 # what tests of the agent look at a node with
   gcc libc6-dev                    # the race detector of "go test -race" is linked through cgo
 )
-case ${1-} in
-"") ;;
-lab) packages+=(
+lab=(
   containerd runc containernetworking-plugins # container runtime; the plugin loopback
   busybox-static                   # the shell in images
   util-linux procps
-) ;;
-*) echo "usage: install-deps.sh [lab]" >&2; exit 2 ;;
+)
+e2e=(curl wget bind9-dnsutils netcat-openbsd) # what Kubernetes' tests call in containers
+case ${1-} in
+"") ;;
+lab) packages+=("${lab[@]}") ;;
+e2e) packages+=("${lab[@]}" "${e2e[@]}") ;;
+*) echo "usage: install-deps.sh [lab|e2e]" >&2; exit 2 ;;
 esac
 policy=/usr/sbin/policy-rc.d
 
