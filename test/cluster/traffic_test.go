@@ -228,14 +228,20 @@ func TestAServiceMayAnswerByTheBackEndsOfEachNodeWhichSeeTheClients(t *testing.T
 		t.Errorf("a node without back ends answers %q", got)
 	}
 
-	// Pods are not outside.
+	// Pods are clients as others, but for the load balancer, of which they need nothing.
 	start(t, ns, "other", node2, nil)
 	_, err = kube.CoreV1().Pods(ns).Patch(t.Context(), "other", types.MergePatchType, []byte(`{"metadata":{"labels":{"app":"other"}}}`), metav1.PatchOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ready(t, ns, "other")
-	answers(t, ns, "other", at(node2)+"/", "p1")
+	for _, from := range []string{"p1", "other"} {
+		answers(t, ns, from, at(node1)+"/", "p1")
+		answers(t, ns, from, "http://"+balanced+"/", "p1")
+		if got, err := fetch(t.Context(), ns, from, at(node2)+"/"); err == nil {
+			t.Errorf("a node without back ends answers %q to %s", got, from)
+		}
+	}
 
 	started(t, ns, "p2", node2, nil)
 	serves(node2, http.StatusOK)

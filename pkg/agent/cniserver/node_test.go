@@ -94,6 +94,7 @@ type node struct {
 	dir     string
 	socket  string
 	before  map[string]bool // links
+	server  *Server         // that start has started
 	stop    func()          // of the server
 	// passed, when set, is called when an operation of the server has passed a stage.
 	passed atomic.Pointer[func(stage string)]
@@ -148,6 +149,7 @@ func (n *node) start(change ...func(*Config)) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(n.Context()))
 	ended := make(chan error, 1)
 	server := New(config)
+	n.server = server
 	server.passed = func(stage string) {
 		if f := n.passed.Load(); f != nil {
 			(*f)(stage)
@@ -167,6 +169,19 @@ func (n *node) start(change ...func(*Config)) {
 	n.until("the network is announced", func() bool {
 		_, err := os.Stat(config.Conflist.Path)
 		return err == nil
+	})
+}
+
+// subnet makes a Subnet, and returns when the server knows it: that a network is not ours is no reason for it to ask the API.
+func (n *node) subnet(name string, spec v1.SubnetSpec) {
+	n.Helper()
+	subnet := &v1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}
+	if _, err := n.client.KubeovnV1().Subnets().Create(n.Context(), subnet, metav1.CreateOptions{}); err != nil {
+		n.Fatal(err)
+	}
+	n.until("the server knows Subnet "+name, func() bool {
+		_, known := n.server.objects.Subnet(name)
+		return known
 	})
 }
 

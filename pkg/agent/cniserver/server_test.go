@@ -407,11 +407,7 @@ func TestAnnotationsAreHonouredAndWritten(t *testing.T) {
 // Another plugin makes the interface, of a network whose addresses are ours.
 func TestAddressesForOtherPlugins(t *testing.T) {
 	n := started(t)
-	external := &v1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "external"}, Spec: v1.SubnetSpec{
-		Provider: "net.kube-system", CIDRBlock: "172.16.0.0/24", Gateway: "172.16.0.1", ExcludeIps: []string{"172.16.0.1..172.16.0.9"}}}
-	if _, err := n.client.KubeovnV1().Subnets().Create(t.Context(), external, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	n.subnet("external", v1.SubnetSpec{Provider: "net.kube-system", CIDRBlock: "172.16.0.0/24", Gateway: "172.16.0.1", ExcludeIps: []string{"172.16.0.1..172.16.0.9"}})
 	a := n.pod("a", annotated(map[string]string{"k8s.v1.cni.cncf.io/networks": "kube-system/net"}))
 	conf := fmt.Appendf(nil, `{"cniVersion": "0.3.1", "name": "net", "type": "macvlan", "master": "eth1",
 		"ipam": {"type": "kube-ovn", "server_socket": %q, "provider": "net.kube-system", "routes": [{"dst": "198.51.100.0/24", "gw": "172.16.0.1"}]}}`, n.socket)
@@ -447,10 +443,7 @@ func TestAddressesForOtherPlugins(t *testing.T) {
 // A meta plugin asks for each interface by itself.
 func TestAPodHasFurtherInterfaces(t *testing.T) {
 	n := started(t)
-	second := &v1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "second"}, Spec: v1.SubnetSpec{Vpc: "ovn-cluster", Provider: "net.kube-system.ovn", CIDRBlock: "10.40.0.0/24"}}
-	if _, err := n.client.KubeovnV1().Subnets().Create(t.Context(), second, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	n.subnet("second", v1.SubnetSpec{Vpc: "ovn-cluster", Provider: "net.kube-system.ovn", CIDRBlock: "10.40.0.0/24"})
 	a := n.pod("a", annotated(map[string]string{"k8s.v1.cni.cncf.io/networks": "kube-system/net", "net.kube-system.ovn.kubernetes.io/ip_address": "10.40.0.44"}))
 	first := a.add()
 	conf := fmt.Appendf(nil, `{"cniVersion": "1.0.0", "name": "net", "type": "kube-ovn", "server_socket": %q, "provider": "net.kube-system.ovn"}`, n.socket)

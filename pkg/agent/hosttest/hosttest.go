@@ -19,6 +19,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/northbound-ovn/northbound/pkg/agent/host"
 )
@@ -99,13 +100,17 @@ func Up(t testing.TB, h *host.Host, name string) {
 	}
 }
 
-// Addr gives addresses, as 10.0.0.1/24, to an interface.
+// Addr gives addresses, as 10.0.0.1/24, to an interface. They can be used at once: without the flag, one of IPv6 waits until the kernel has
+// noticed that the interface is connected.
 func Addr(t testing.TB, h *host.Host, name string, addrs ...string) {
 	t.Helper()
 	for _, a := range addrs {
 		addr, err := netlink.ParseAddr(a)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if addr.IP.To4() == nil {
+			addr.Flags = unix.IFA_F_NODAD
 		}
 		if err := h.AddrAdd(Link(t, h, name), addr); err != nil {
 			t.Fatalf("%s on %s: %v", a, name, err)

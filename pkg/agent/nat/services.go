@@ -12,9 +12,9 @@ import (
 )
 
 // services adds what leads the calls of others, and the node's own, to Services. Fronts for all sources are one map, so that a packet
-// costs one look; the others have a rule each. Those with back ends on the node are another map, to a chain each, for calls from
-// outside, which look there first.
-func (b *builder) services(f family, config Config) {
+// costs one look; the others have a rule each. Those with back ends on the node alone are another map, to a chain each, where calls from
+// outside look first.
+func (b *builder) services(f family, nodes *nftables.Set, config Config) {
 	if len(config.Fronts) == 0 {
 		return
 	}
@@ -63,7 +63,10 @@ func (b *builder) services(f family, config Config) {
 		})
 	}
 	in := b.base("services-in", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, *nftables.ChainPriorityNATDest)
-	b.rule(in, notIif(config.Port), f.is(), f.loadFront(), []expr.Any{&expr.Lookup{SourceRegister: 1, IsDestRegSet: true, SetName: local.Name, SetID: local.ID}})
+	first := []expr.Any{&expr.Lookup{SourceRegister: 1, IsDestRegSet: true, SetName: local.Name, SetID: local.ID}}
+	b.rule(in, notIif(config.Port), f.is(), f.loadFront(), first)
+	// At the address of a node, pods are clients as others are.
+	b.rule(in, iif(config.Port), f.is(), f.load(f.dst), lookup(nodes), f.loadFront(), first)
 	if f != families[len(families)-1] { // The chains of the kernel are the same for both.
 		return
 	}

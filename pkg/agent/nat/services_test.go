@@ -177,9 +177,13 @@ func TestCallsFromOutsideMayGoToBackEndsOnTheNodeOnly(t *testing.T) {
 		local(front(tcp, "192.0.2.1:30082", "10.96.0.10:82"), false, "10.18.0.5:80"),
 		local(front(tcp, "198.51.100.1:80", "10.96.0.10:80", "192.0.2.9/32", "fd02::/64"), false, "10.16.0.5:80"),
 		local(front(tcp, "198.51.100.1:81", "10.96.0.10:81", "fd02::/64"), false, "10.16.0.5:80"),
+		local(front(tcp, "198.51.100.2:81", "10.96.0.10:81"), false),
 		front(tcp, "192.0.2.1:30083", "10.96.0.10:80"),
 	)
-	config.Centralized, config.Nodes = prefixes("10.18.0.0/24"), []netip.Addr{netip.MustParseAddr("192.0.2.77")}
+	config.Centralized = prefixes("10.18.0.0/24")
+	for _, node := range []string{"192.0.2.1", "fd02::1", "192.0.2.77"} {
+		config.Nodes = append(config.Nodes, netip.MustParseAddr(node))
+	}
 	config.Overlay = append(config.Overlay, prefixes("10.18.0.0/16")...)
 	w.apply(t, config)
 	for _, test := range []struct {
@@ -196,11 +200,12 @@ func TestCallsFromOutsideMayGoToBackEndsOnTheNodeOnly(t *testing.T) {
 		{"a source that is admitted", w.outside, "192.0.2.9", "198.51.100.1:80", "192.0.2.9"},
 		{"a source that is not", w.outside, "192.0.2.10", "198.51.100.1:80", ""},
 		{"sources of the other family", w.outside, "192.0.2.9", "198.51.100.1:81", ""},
+		{"a pod, which is answered directly, too", w.pods, "10.17.0.5", "192.0.2.1:30080", "10.16.0.1"},
+		{"a pod without back ends on the node", w.pods, "", "192.0.2.1:30081", ""},
 		// These go to the cluster IP, also without back ends on the node.
 		{"the node", w.node, "", "192.0.2.1:30080", "10.16.0.1"},
-		{"a pod", w.pods, "10.17.0.5", "192.0.2.1:30080", "10.16.0.1"},
-		{"a pod where the node has no back ends", w.pods, "", "192.0.2.1:30081", "second"},
 		{"the node without back ends", w.node, "", "192.0.2.1:30081", "second"},
+		{"a pod, to a load balancer", w.pods, "10.16.0.5", "198.51.100.2:81", "second"},
 		{"a Service for which all nodes are alike", w.outside, "192.0.2.9", "192.0.2.1:30083", "10.16.0.1"},
 	} {
 		if got, err := hosttest.Call(t, test.host, test.from, test.to); got != test.want || (err == nil) != (test.want != "") {

@@ -43,7 +43,7 @@ type Config struct {
 	Services []netip.Prefix
 	Fronts   []Front
 	// Centralized are the back ends whose answers to clients outside would leave by another node. To these, and for clients that are
-	// nodes, which the overlay answers directly, the address of Port is the source also where a Front is Local.
+	// nodes or pods, which the overlay answers directly, the address of Port is the source also where a Front is Local.
 	Centralized []netip.Prefix
 	// Overlay are the destinations for which sources are never translated.
 	Overlay []netip.Prefix
@@ -87,7 +87,8 @@ type Front struct {
 	At, To netip.AddrPort
 	// From are the sources that are admitted; all when it is empty. Others are not led to the Service.
 	From []netip.Prefix
-	// Local, unless nil, is for calls from outside, in place of To: not for those of pods and of the node itself.
+	// Local, unless nil, is in place of To for calls from outside, and for those of pods to the address of a node; not for those of the
+	// node itself.
 	Local *Local
 }
 
@@ -114,8 +115,7 @@ func Apply(c *nftables.Conn, config Config) error {
 	c.DelTable(b.table)
 	c.AddTable(b.table)
 	for _, f := range families {
-		b.family(f, config)
-		b.services(f, config)
+		b.services(f, b.family(f, config), config)
 		b.probes(f, config)
 	}
 	if b.err != nil {
@@ -179,10 +179,10 @@ func (b *builder) rule(chain *nftables.Chain, parts ...[]expr.Any) {
 	b.conn.AddRule(&nftables.Rule{Table: b.table, Chain: chain, Exprs: slices.Concat(parts...)})
 }
 
-// family adds the rules for one family.
-func (b *builder) family(f family, config Config) {
+// family adds the rules for one family, and returns the set of the nodes' addresses.
+func (b *builder) family(f family, config Config) (nodes *nftables.Set) {
 	overlay := b.set(f, "overlay"+f.suffix, config.Overlay)
-	nodes := b.set(f, "nodes"+f.suffix, prefixes(config.Nodes))
+	nodes = b.set(f, "nodes"+f.suffix, prefixes(config.Nodes))
 	sources := b.sources(f, config.Subnets)
 
 	// The first answer of the kernel decides: what enters the overlay is not translated, unless it was led to a Service.
@@ -194,6 +194,7 @@ func (b *builder) family(f family, config Config) {
 		masquerade(f.dst, b.set(f, "services"+f.suffix, config.Services))
 		masquerade(f.dst, b.set(f, "centralized"+f.suffix, config.Centralized))
 		masquerade(f.src, nodes)
+		masquerade(f.src, overlay)
 	}
 	b.rule(out, f.is(), f.load(f.dst), lookup(overlay), []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}})
 	b.rule(out, f.is(), f.load(f.src), []expr.Any{&expr.Lookup{SourceRegister: 1, IsDestRegSet: true, SetName: sources.Name, SetID: sources.ID}})
@@ -204,6 +205,7 @@ func (b *builder) family(f family, config Config) {
 		answers := b.base("output", nftables.ChainTypeRoute, nftables.ChainHookOutput, *nftables.ChainPriorityMangle)
 		b.rule(answers, markAnswer())
 	}
+	return nodes
 }
 
 // probes adds what happens to the node's own connections to pods in custom Vpcs.
