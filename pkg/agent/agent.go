@@ -13,7 +13,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/scheme"
 	typedcore "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -27,7 +26,6 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/agent/probe"
 	"github.com/northbound-ovn/northbound/pkg/agent/uplink"
 	"github.com/northbound-ovn/northbound/pkg/agent/vswitch"
-	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/generated/informers/externalversions"
 	listers "github.com/northbound-ovn/northbound/pkg/generated/listers/kubeovn/v1"
 )
@@ -100,10 +98,7 @@ func (a *Agent) makeProbes() error {
 	a.factories = append(a.factories, pods)
 	a.probes = &probes{
 		vs: a.vs, proxy: proxy, pods: pods.Core().V1().Pods().Informer().GetStore(), vpc: a.vpcOf, defaultVpc: a.config.DefaultVpc,
-		ips: func() []*v1.IP {
-			list, _ := a.podIPs.List(labels.Everything()) // A lister reads memory, and does not fail.
-			return list
-		},
+		ips: a.ipsOfPods,
 		elsewhere: func() []netip.Prefix {
 			n := a.network()
 			return slices.Concat(n.pods, n.join.All(), a.config.Services)

@@ -8,7 +8,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 
@@ -73,13 +72,13 @@ func (a *Agent) localBackEnds(s *corev1.Service, p *corev1.ServicePort) []kubese
 
 // inDefaultVpc is false for the address of a pod in another Vpc: in the default one, it may be somebody else's.
 func (a *Agent) inDefaultVpc(podUID string, address netip.Addr) bool {
-	ips, _ := a.podIPs.List(labels.Everything()) // A lister reads memory, and does not fail.
+	ips := a.ipsOfPods()
 	at := slices.IndexFunc(ips, func(ip *v1.IP) bool {
 		if ip.Spec.PodUID != podUID {
 			return false
 		}
 		addrs, err := ipam.ParseAddrs(ip.Spec.IPAddress)
-		return err == nil && (addrs.V4 == address || addrs.V6 == address)
+		return err == nil && addrs.Has(address)
 	})
 	return at < 0 || a.vpcOf(ips[at].Spec.Subnet) == a.config.DefaultVpc // else it is of the node, or of another network
 }

@@ -32,6 +32,11 @@ func frontsOf(services []*corev1.Service, own []netip.Addr, local func(*corev1.S
 		admitted := admittedBy(s)
 		for i := range s.Spec.Ports {
 			p := &s.Spec.Ports[i]
+			byNode := s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal
+			var here []kubeservice.BackEnd
+			if byNode {
+				here = local(s, p)
+			}
 			add := func(at []netip.Addr, port int32, from []netip.Prefix) {
 				for _, a := range at {
 					to := vips.V4
@@ -42,8 +47,8 @@ func frontsOf(services []*corev1.Service, own []netip.Addr, local func(*corev1.S
 						f := nat.Front{
 							Protocol: numberOf(p.Protocol), At: netip.AddrPortFrom(a, uint16(port)), To: netip.AddrPortFrom(to, uint16(p.Port)), From: from,
 						}
-						if s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal {
-							f.Local = &nat.Local{BackEnds: kubeservice.Chosen(local(s, p), a.Is4()), Affinity: s.Spec.SessionAffinity == corev1.ServiceAffinityClientIP}
+						if byNode {
+							f.Local = &nat.Local{BackEnds: kubeservice.Chosen(here, a.Is4()), Affinity: s.Spec.SessionAffinity == corev1.ServiceAffinityClientIP}
 						}
 						fronts = append(fronts, f)
 					}

@@ -133,6 +133,12 @@ func (a *Agent) ownIP() *v1.IP {
 	return ip
 }
 
+// ipsOfPods are the IPs of the pods on this node.
+func (a *Agent) ipsOfPods() []*v1.IP {
+	list, _ := a.podIPs.List(labels.Everything()) // A lister reads memory, and does not fail.
+	return list
+}
+
 // fronts are where the node takes calls for Services.
 func (a *Agent) fronts() []nat.Front {
 	if a.services == nil {

@@ -63,18 +63,19 @@ func (r *reports) sync(context.Context) error {
 	}
 	var errs []error
 	for port, answer := range want {
-		if r.served[port] == nil {
-			served, err := r.serve(port)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("healthCheckNodePort %d of Service %s/%s: %w", port, answer.Service.Namespace, answer.Service.Name, err))
-				continue
-			}
-			if r.served == nil {
-				r.served = map[int32]*report{}
-			}
-			r.served[port] = served
+		if served := r.served[port]; served != nil {
+			served.answer.Store(answer)
+			continue
 		}
-		r.served[port].answer.Store(answer)
+		served, err := r.serve(port, answer)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("healthCheckNodePort %d of Service %s/%s: %w", port, answer.Service.Namespace, answer.Service.Name, err))
+			continue
+		}
+		if r.served == nil {
+			r.served = map[int32]*report{}
+		}
+		r.served[port] = served
 	}
 	return errors.Join(errs...)
 }
@@ -95,8 +96,8 @@ func (r *reports) answerFor(s *corev1.Service) *reportAnswer {
 	return answer
 }
 
-// serve opens a port of the node.
-func (r *reports) serve(port int32) (*report, error) {
+// serve opens a port of the node, which gives an answer until another is stored.
+func (r *reports) serve(port int32, answer *reportAnswer) (*report, error) {
 	var listener net.Listener
 	if err := r.host.Do(func() (err error) {
 		listener, err = net.Listen("tcp", net.JoinHostPort("", strconv.Itoa(int(port))))
@@ -105,6 +106,7 @@ func (r *reports) serve(port int32) (*report, error) {
 		return nil, err
 	}
 	served := &report{}
+	served.answer.Store(answer)
 	served.server = &http.Server{Handler: served, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	go func() { _ = served.server.Serve(listener) }() // It ends when the server is closed.
 	return served, nil
@@ -113,10 +115,6 @@ func (r *reports) serve(port int32) (*report, error) {
 // ServeHTTP answers 200 where the Service has back ends, and 503 otherwise.
 func (s *report) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	answer := s.answer.Load()
-	if answer == nil { // in the instant before the first
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return
-	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("X-Load-Balancing-Endpoint-Weight", strconv.Itoa(answer.LocalEndpoints))

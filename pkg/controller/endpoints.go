@@ -190,7 +190,7 @@ func (e *endpoints) reachable(rule *v1.SwitchLBRule, pod types.UID, a netip.Addr
 		return true
 	}
 	for _, ip := range byIndex[*v1.IP](e.ipsBy, byUID, string(pod)) {
-		if addrs, err := ipam.ParseAddrs(ip.Spec.IPAddress); err == nil && (addrs.V4 == a || addrs.V6 == a) {
+		if addrs, err := ipam.ParseAddrs(ip.Spec.IPAddress); err == nil && addrs.Has(a) {
 			return e.vpcOf(ip) == rule.Annotations[v1.AnnotationVpc]
 		}
 	}

@@ -204,6 +204,9 @@ func (a Addrs) All() []netip.Addr {
 	return all
 }
 
+// Has reports whether an address is one of them.
+func (a Addrs) Has(b netip.Addr) bool { return b.IsValid() && (a.V4 == b || a.V6 == b) }
+
 // String is the comma-separated form, IPv4 first; "" when both families are absent.
 func (a Addrs) String() string {
 	switch {

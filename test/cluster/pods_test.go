@@ -101,10 +101,15 @@ func template(node string, annotations map[string]string) corev1.PodTemplateSpec
 // start makes a pod of the template; ready waits for it.
 func start(t *testing.T, namespace, name, node string, annotations map[string]string) {
 	t.Helper()
+	create(t, namespace, podOf(name, node, annotations))
+}
+
+// podOf is a pod of the template.
+func podOf(name, node string, annotations map[string]string) *corev1.Pod {
 	p := template(node, annotations)
 	pod := &corev1.Pod{ObjectMeta: p.ObjectMeta, Spec: p.Spec}
 	pod.Name = name
-	create(t, namespace, pod)
+	return pod
 }
 
 func create(t *testing.T, namespace string, pod *corev1.Pod) {

@@ -17,7 +17,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 )
@@ -94,12 +93,7 @@ func TestServicesAnswerAtPortsOfNodesAndAtAddressesOutside(t *testing.T) {
 	const outside = "198.51.100.7"
 	ns := namespace(t)
 	started(t, ns, "p1", node1, nil)
-	start(t, ns, "other", node2, nil)
-	_, err := kube.CoreV1().Pods(ns).Patch(t.Context(), "other", types.MergePatchType, []byte(`{"metadata":{"labels":{"app":"other"}}}`), metav1.PatchOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready(t, ns, "other")
+	bystander(t, ns, "other", node2)
 	service(t, ns, "web", func(s *corev1.Service) {
 		s.Spec.Type, s.Spec.ExternalIPs = corev1.ServiceTypeNodePort, []string{outside}
 	})
@@ -134,6 +128,15 @@ func TestServicesAnswerAtPortsOfNodesAndAtAddressesOutside(t *testing.T) {
 			})
 		}
 	}
+}
+
+// bystander starts a pod that is no back end of the Services of service, and waits for it.
+func bystander(t *testing.T, namespace, name, node string) {
+	t.Helper()
+	pod := podOf(name, node, nil)
+	pod.Labels["app"] = "other"
+	create(t, namespace, pod)
+	ready(t, namespace, name)
 }
 
 // wayOver leads to an address over a node, from outside, where the tests are.
@@ -229,12 +232,7 @@ func TestAServiceMayAnswerByTheBackEndsOfEachNodeWhichSeeTheClients(t *testing.T
 	}
 
 	// Pods are clients as others, but for the load balancer, of which they need nothing.
-	start(t, ns, "other", node2, nil)
-	_, err = kube.CoreV1().Pods(ns).Patch(t.Context(), "other", types.MergePatchType, []byte(`{"metadata":{"labels":{"app":"other"}}}`), metav1.PatchOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ready(t, ns, "other")
+	bystander(t, ns, "other", node2)
 	for _, from := range []string{"p1", "other"} {
 		answers(t, ns, from, at(node1)+"/", "p1")
 		answers(t, ns, from, "http://"+balanced+"/", "p1")

@@ -50,6 +50,16 @@ func lookup(set *nftables.Set) []expr.Any {
 	return []expr.Any{&expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID}}
 }
 
+// verdictOf looks a verdict up in a map, and follows it.
+func verdictOf(verdicts *nftables.Set) []expr.Any {
+	return []expr.Any{&expr.Lookup{SourceRegister: 1, IsDestRegSet: true, SetName: verdicts.Name, SetID: verdicts.ID}}
+}
+
+// destination translates the destination to the address and port that lie side by side from register 1 on.
+func (f family) destination() expr.Any {
+	return &expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.proto), RegAddrMin: 1, RegProtoMin: register + f.length/4}
+}
+
 func iif(name string) []expr.Any { return interfaceName(expr.MetaKeyIIFNAME, expr.CmpOpEq, name) }
 
 func notIif(name string) []expr.Any { return interfaceName(expr.MetaKeyIIFNAME, expr.CmpOpNeq, name) }

@@ -2,6 +2,7 @@ package nat
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -40,16 +41,15 @@ func (b *builder) services(f family, nodes *nftables.Set, config Config) {
 			some = append(some, front)
 			continue
 		}
-		elements = append(elements, nftables.SetElement{Key: key, Val: slices.Concat(front.To.Addr().AsSlice(), padded(front.To.Port()))})
+		elements = append(elements, nftables.SetElement{Key: key, Val: endpoint(front.To)})
 	}
 	b.add(all, elements)
 	b.add(local, locals)
 
 	lead := b.chain(&nftables.Chain{Name: "services", Table: b.table})
-	port := register + f.length/4
 	b.rule(lead, f.is(), f.loadFront(), []expr.Any{
 		&expr.Lookup{SourceRegister: 1, DestRegister: 1, IsDestRegSet: true, SetName: all.Name, SetID: all.ID},
-		&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.proto), RegAddrMin: 1, RegProtoMin: port},
+		f.destination(),
 	})
 	for _, front := range some {
 		from := rangesOf(f, front.From)
@@ -58,15 +58,14 @@ func (b *builder) services(f family, nodes *nftables.Set, config Config) {
 		}
 		b.rule(lead, f.is(), f.loadFront(), lookup(b.one(f, front)), f.load(f.src), lookup(b.anonymous(f, from)), []expr.Any{
 			&expr.Immediate{Register: 1, Data: front.To.Addr().AsSlice()},
-			&expr.Immediate{Register: port, Data: binaryutil.BigEndian.PutUint16(front.To.Port())},
-			&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.proto), RegAddrMin: 1, RegProtoMin: port},
+			&expr.Immediate{Register: register + f.length/4, Data: binaryutil.BigEndian.PutUint16(front.To.Port())},
+			f.destination(),
 		})
 	}
 	in := b.base("services-in", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, *nftables.ChainPriorityNATDest)
-	first := []expr.Any{&expr.Lookup{SourceRegister: 1, IsDestRegSet: true, SetName: local.Name, SetID: local.ID}}
-	b.rule(in, notIif(config.Port), f.is(), f.loadFront(), first)
+	b.rule(in, notIif(config.Port), f.is(), f.loadFront(), verdictOf(local))
 	// At the address of a node, pods are clients as others are.
-	b.rule(in, iif(config.Port), f.is(), f.load(f.dst), lookup(nodes), f.loadFront(), first)
+	b.rule(in, iif(config.Port), f.is(), f.load(f.dst), lookup(nodes), f.loadFront(), verdictOf(local))
 	if f != families[len(families)-1] { // The chains of the kernel are the same for both.
 		return
 	}
@@ -108,7 +107,7 @@ func (b *builder) balance(f family, to *Local) []expr.Any {
 	}
 	elements := make([]nftables.SetElement, len(to.BackEnds))
 	for i, end := range to.BackEnds {
-		elements[i] = nftables.SetElement{Key: binaryutil.NativeEndian.PutUint32(uint32(i)), Val: slices.Concat(end.Addr().AsSlice(), padded(end.Port()))}
+		elements[i] = nftables.SetElement{Key: binaryutil.NativeEndian.PutUint32(uint32(i)), Val: endpoint(end)}
 	}
 	b.add(numbered, elements)
 	number := uint32(len(to.BackEnds))
@@ -122,7 +121,7 @@ func (b *builder) balance(f family, to *Local) []expr.Any {
 	}
 	return append(choice,
 		&expr.Lookup{SourceRegister: 1, DestRegister: 1, IsDestRegSet: true, SetName: numbered.Name, SetID: numbered.ID},
-		&expr.NAT{Type: expr.NATTypeDestNAT, Family: uint32(f.proto), RegAddrMin: 1, RegProtoMin: register + f.length/4},
+		f.destination(),
 	)
 }
 
@@ -137,6 +136,9 @@ func (b *builder) one(f family, front Front) *nftables.Set {
 func keyOf(front Front) []byte {
 	return slices.Concat(front.At.Addr().AsSlice(), []byte{front.Protocol, 0, 0, 0}, padded(front.At.Port()))
 }
+
+// endpoint is an address and port as a key or value.
+func endpoint(e netip.AddrPort) []byte { return slices.Concat(e.Addr().AsSlice(), padded(e.Port())) }
 
 // padded is a port as part of a key or value: each part is padded to four bytes.
 func padded(port uint16) []byte { return append(binaryutil.BigEndian.PutUint16(port), 0, 0) }

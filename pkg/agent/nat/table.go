@@ -197,7 +197,7 @@ func (b *builder) family(f family, config Config) (nodes *nftables.Set) {
 		masquerade(f.src, overlay)
 	}
 	b.rule(out, f.is(), f.load(f.dst), lookup(overlay), []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}})
-	b.rule(out, f.is(), f.load(f.src), []expr.Any{&expr.Lookup{SourceRegister: 1, IsDestRegSet: true, SetName: sources.Name, SetID: sources.ID}})
+	b.rule(out, f.is(), f.load(f.src), verdictOf(sources))
 
 	in := b.base("prerouting", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, *nftables.ChainPriorityMangle)
 	b.rule(in, iif(config.Port), f.is(), f.load(f.src), lookup(nodes), markConnection())
@@ -230,8 +230,7 @@ func (b *builder) endpoints(f family, name string, endpoints []netip.AddrPort) *
 	var elements []nftables.SetElement
 	for _, e := range endpoints {
 		if f.has(e.Addr()) {
-			// Each part of a key is padded to four bytes.
-			elements = append(elements, nftables.SetElement{Key: slices.Concat(e.Addr().AsSlice(), binaryutil.BigEndian.PutUint16(e.Port()), []byte{0, 0})})
+			elements = append(elements, nftables.SetElement{Key: endpoint(e)})
 		}
 	}
 	b.add(set, elements)
