@@ -115,7 +115,7 @@ func (p *podAdmission) review(r *admissionv1.AdmissionRequest) (*admissionv1.Adm
 		if err != nil {
 			return allowed, nil // too new to be known: which Subnets it has is decided on the node
 		}
-		input.NamespaceAnnotations = namespace.Annotations
+		input.NamespaceAnnotations, input.NamespaceLabels = namespace.Annotations, namespace.Labels
 	}
 	v := p.view()
 	if v == nil {

@@ -16,11 +16,12 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	listers "github.com/northbound-ovn/northbound/pkg/generated/listers/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/podnet"
 )
 
 // namespaces keeps the annotations of namespaces that say from which Subnets their pods get addresses: the Subnets that name
-// the namespace; else the default Subnet of the Vpc that lists it; else the default Subnet of the cluster. Where a user wrote
-// the annotation of the Subnets, that stands, and the other two follow it.
+// the namespace; else the default Subnet of the Vpc that lists it; else, if nothing names the namespace, the default Subnet of the
+// cluster. Where a user wrote the annotation of the Subnets, that stands, and the other two follow it.
 type namespaces struct {
 	kubernetes    kubernetes.Interface
 	defaultSubnet string
@@ -101,7 +102,9 @@ func annotationsOf(ns *corev1.Namespace, subnets []*v1.Subnet, vpcs []*v1.Vpc, d
 	out := map[string]string{}
 	names := splitList(ns.Annotations[v1.AnnotationLogicalSwitch])
 	if len(names) == 0 || !setByOthers(ns, "f:"+v1.AnnotationLogicalSwitch) {
-		names = subnetsOf(ns, subnets, vpcs, defaultSubnet)
+		if names = subnetsOf(ns, subnets, vpcs, defaultSubnet); len(names) == 0 {
+			return out
+		}
 		out[v1.AnnotationLogicalSwitch] = strings.Join(names, ",")
 	}
 	var prefixes, excluded []string
@@ -115,26 +118,41 @@ func annotationsOf(ns *corev1.Namespace, subnets []*v1.Subnet, vpcs []*v1.Vpc, d
 	return out
 }
 
-// subnetsOf are the Subnets, by name, from which a namespace's pods get their addresses.
+// subnetsOf are the Subnets, by name, from which a namespace's pods get their addresses. Subnets that are being deleted are named only
+// when nothing else is there for a namespace: its pods are refused, and do not get addresses in the default Vpc instead. A namespace that a
+// Vpc names without a Subnet for it has none.
 func subnetsOf(ns *corev1.Namespace, subnets []*v1.Subnet, vpcs []*v1.Vpc, defaultSubnet string) []string {
-	var names []string
+	var names, ending []string
 	for _, s := range subnets {
-		if s.DeletionTimestamp == nil && plugged(s) && binds(s, ns) {
+		switch {
+		case !plugged(s) || !podnet.Binds(s, ns.Name, ns.Labels):
+		case s.DeletionTimestamp != nil:
+			ending = append(ending, s.Name)
+		default:
 			names = append(names, s.Name)
 		}
 	}
 	slices.Sort(names)
+	slices.Sort(ending)
 	if len(names) > 0 {
 		return names
 	}
 	var owner *v1.Vpc
+	named := false
 	for _, vpc := range vpcs {
-		if vpc.Spec.DefaultSubnet != "" && slices.Contains(vpc.Spec.Namespaces, ns.Name) && (owner == nil || vpc.Name < owner.Name) {
+		if !slices.Contains(vpc.Spec.Namespaces, ns.Name) {
+			continue
+		}
+		named = named || !slices.ContainsFunc(subnets, func(s *v1.Subnet) bool { return s.Name == defaultSubnet && s.Spec.Vpc == vpc.Name })
+		if vpc.Spec.DefaultSubnet != "" && (owner == nil || vpc.Name < owner.Name) {
 			owner = vpc
 		}
 	}
-	if owner != nil {
+	switch {
+	case owner != nil:
 		return []string{owner.Spec.DefaultSubnet}
+	case named || len(ending) > 0:
+		return ending
 	}
 	return []string{defaultSubnet}
 }
@@ -142,12 +160,4 @@ func subnetsOf(ns *corev1.Namespace, subnets []*v1.Subnet, vpcs []*v1.Vpc, defau
 // plugged reports whether pods may have their first interface in a Subnet: its addresses are not those of another plugin.
 func plugged(s *v1.Subnet) bool {
 	return s.Spec.Provider == "" || s.Spec.Provider == v1.DefaultProvider || strings.HasSuffix(s.Spec.Provider, "."+v1.DefaultProvider)
-}
-
-// binds reports whether a Subnet names a namespace, or selects it.
-func binds(s *v1.Subnet, ns *corev1.Namespace) bool {
-	return slices.Contains(s.Spec.Namespaces, ns.Name) || slices.ContainsFunc(s.Spec.NamespaceSelectors, func(selector metav1.LabelSelector) bool {
-		m, err := metav1.LabelSelectorAsSelector(&selector)
-		return err == nil && !m.Empty() && m.Matches(labels.Set(ns.Labels))
-	})
 }

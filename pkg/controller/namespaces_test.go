@@ -28,6 +28,7 @@ func TestTheAnnotationsOfANamespace(t *testing.T) {
 			s.Spec.NamespaceSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{"team": "x"}}, {MatchLabels: map[string]string{"team": "y"}}}
 		}),
 		subnet("of-vpc", "10.0.6.0/24", nil),
+		subnet("ending", "10.0.7.0/24", func(s *v1.Subnet) { s.Spec.Namespaces, s.DeletionTimestamp = []string{"isolated"}, new(metav1.Now()) }),
 	}
 	vpcs := []*v1.Vpc{
 		{ObjectMeta: metav1.ObjectMeta{Name: "z"}, Spec: v1.VpcSpec{Namespaces: []string{"listed"}, DefaultSubnet: "b"}},
@@ -48,6 +49,7 @@ func TestTheAnnotationsOfANamespace(t *testing.T) {
 		{"of Subnets that name it", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bound"}}, [3]string{"a,b", "10.0.1.0/24;10.0.2.0/24", "gw-a;gw-b"}},
 		{"of a Subnet that selects it", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "any", Labels: map[string]string{"team": "y"}}}, [3]string{"selecting", "10.0.5.0/24", "gw-selecting"}},
 		{"of a Vpc that lists it", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "listed"}}, [3]string{"of-vpc", "10.0.6.0/24", "gw-of-vpc"}},
+		{"of a Subnet that is being deleted", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "isolated"}}, [3]string{"ending", "10.0.7.0/24", "gw-ending"}},
 		{"of nobody", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "free"}}, [3]string{"ovn-default", "10.16.0.0/16,fd00::/64", "gw-ovn-default"}},
 		{"that a user wrote to", written("kubectl-annotate", "of-vpc"), [3]string{"-", "10.0.6.0/24", "gw-of-vpc"}},
 		{"that a user wrote an unknown Subnet to", written("kubectl-annotate", "none"), [3]string{"-", "", ""}},
@@ -63,5 +65,18 @@ func TestTheAnnotationsOfANamespace(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestANamespaceOfAVpcWithoutASubnetForItIsGivenNoDefault(t *testing.T) {
+	vpcs := []*v1.Vpc{{ObjectMeta: metav1.ObjectMeta{Name: "x"}, Spec: v1.VpcSpec{Namespaces: []string{"lost"}}}}
+	lost := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "lost"}}
+	subnets := []*v1.Subnet{{ObjectMeta: metav1.ObjectMeta{Name: "ovn-default"}, Spec: v1.SubnetSpec{Vpc: "ovn-cluster", CIDRBlock: "10.16.0.0/16"}}}
+	if got := annotationsOf(lost, subnets, vpcs, "ovn-default"); len(got) > 0 {
+		t.Errorf("got %v, want nothing", got)
+	}
+	vpcs[0].Name = "ovn-cluster"
+	if got := annotationsOf(lost, subnets, vpcs, "ovn-default")[v1.AnnotationLogicalSwitch]; got != "ovn-default" {
+		t.Errorf("of the default Vpc: got %q, want its default Subnet", got)
 	}
 }

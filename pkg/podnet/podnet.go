@@ -16,6 +16,8 @@ type Pod struct {
 	metav1.ObjectMeta
 	// NamespaceAnnotations are the annotations of the pod's Namespace; nil when they are not known.
 	NamespaceAnnotations map[string]string
+	// NamespaceLabels are the labels of the pod's Namespace, which Subnets may select.
+	NamespaceLabels map[string]string
 	// StartOrdinal is the number of the first pod of the pod's StatefulSet (spec.ordinals.start).
 	StartOrdinal int
 }

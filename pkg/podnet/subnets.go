@@ -14,7 +14,7 @@ import (
 
 // subnets are the Subnets from which the interface may be, the first to be tried first; at least one when there is no error.
 // In this order: the one that the pod names, that of the Vip whose address it uses, those of its namespace, the default of the
-// namespace's Vpc, the default of the cluster.
+// namespace's Vpc, the default of the cluster. The last is only for namespaces that nothing names: see candidates.
 func (w *wishes) subnets(o Objects, pod *Pod) ([]*v1.Subnet, field.ErrorList) {
 	switch {
 	case w.vip != "":
@@ -26,17 +26,22 @@ func (w *wishes) subnets(o Objects, pod *Pod) ([]*v1.Subnet, field.ErrorList) {
 		}
 		return []*v1.Subnet{s}, nil
 	}
-	var found []*v1.Subnet
+	c := &candidates{objects: o, pod: pod, provider: w.provider}
 	if w.provider == v1.DefaultProvider {
-		found = ofNamespace(o, pod)
+		c.ofNamespace()
 	} else {
-		found = w.ofProvider(o, pod)
+		c.ofProvider()
 	}
-	if len(found) == 0 {
-		return nil, field.ErrorList{field.Required(w.key(v1.AnnotationLogicalSwitch),
-			fmt.Sprintf("no Subnet with provider %s is there for namespace %s: name one here, or bind one to the namespace (spec.namespaces of the Subnet)", w.provider, pod.Namespace))}
+	path := w.key(v1.AnnotationLogicalSwitch)
+	switch {
+	case len(c.usable) > 0:
+		return c.usable, nil
+	case len(c.unusable) > 0:
+		return nil, field.ErrorList{field.Forbidden(path, fmt.Sprintf(
+			"namespace %s has Subnets of its own, and no other takes their place: %s", pod.Namespace, strings.Join(c.unusable, "; ")))}
 	}
-	return found, nil
+	return nil, field.ErrorList{field.Required(path,
+		fmt.Sprintf("no Subnet with provider %s is there for namespace %s: name one here, or bind one to the namespace (spec.namespaces of the Subnet)", w.provider, pod.Namespace))}
 }
 
 // named returns a Subnet that somebody names for the interface, or says why it cannot be.
@@ -110,67 +115,6 @@ func selects(selector []string, set labels.Set) bool {
 		}
 	}
 	return true
-}
-
-// ofNamespace are the Subnets of the first interfaces of a namespace's pods.
-func ofNamespace(o Objects, pod *Pod) []*v1.Subnet {
-	usable := func(s *v1.Subnet) bool {
-		_, refused := refusing(o, s, pod.Namespace)
-		return s.DeletionTimestamp == nil && inOVN(s) && !refused
-	}
-	var found []*v1.Subnet
-	add := func(s *v1.Subnet, ok bool) {
-		if ok && usable(s) && !slices.Contains(found, s) {
-			found = append(found, s)
-		}
-	}
-	for _, name := range list(pod.NamespaceAnnotations[v1.AnnotationLogicalSwitch]) {
-		add(o.Subnet(name))
-	}
-	var fallback *v1.Subnet
-	for s := range o.Subnets() {
-		if s.Spec.Provider == v1.DefaultProvider {
-			add(s, slices.Contains(s.Spec.Namespaces, pod.Namespace))
-		}
-		if s.Spec.Default || fallback == nil && s.Name == v1.DefaultSubnet {
-			fallback = s
-		}
-	}
-	if len(found) > 0 {
-		return found
-	}
-	for vpc := range o.Vpcs() {
-		if vpc.Spec.DefaultSubnet != "" && slices.Contains(vpc.Spec.Namespaces, pod.Namespace) {
-			add(o.Subnet(vpc.Spec.DefaultSubnet))
-		}
-	}
-	if len(found) == 0 {
-		add(fallback, fallback != nil)
-	}
-	return found
-}
-
-// ofProvider are the Subnets of a further interface: those of the provider that are bound to the namespace, or else all of the
-// provider that it may use.
-func (w *wishes) ofProvider(o Objects, pod *Pod) []*v1.Subnet {
-	var bound, others []*v1.Subnet
-	for s := range o.Subnets() {
-		if s.Spec.Provider != w.provider || s.DeletionTimestamp != nil {
-			continue
-		}
-		if _, refused := refusing(o, s, pod.Namespace); refused {
-			continue
-		}
-		if slices.Contains(s.Spec.Namespaces, pod.Namespace) {
-			bound = append(bound, s)
-		} else {
-			others = append(others, s)
-		}
-	}
-	if len(bound) > 0 {
-		return bound
-	}
-	return others
 }
 
 // refusing is the Vpc of a Subnet when it does not admit a namespace.

@@ -101,7 +101,7 @@ func (p *clusterPods) complete(ctx context.Context, found *corev1.Pod) (*Pod, er
 	}
 	switch {
 	case err == nil:
-		pod.NamespaceAnnotations = ns.Annotations
+		pod.NamespaceAnnotations, pod.NamespaceLabels = ns.Annotations, ns.Labels
 	case !apierrors.IsNotFound(err):
 		return nil, fmt.Errorf("namespace %s: %w", found.Namespace, err)
 	}
