@@ -7,7 +7,8 @@
 //
 // Each protocol has a load balancer of its own, "slr-<name>-tcp", on the switches of the Vpc's Subnets. With sessionAffinity ClientIP
 // it chooses by source and destination address (selection_fields): ovn-nb(5) options:affinity_timeout loses the first connection of
-// each client on the userspace datapath.
+// each client on the userspace datapath. Those of UDP have options:ct_flush (OVN 23.03 and later, with Open vSwitch 3.1 and later):
+// ovn-controller then removes the tracked connections to a back end that is gone, and a client that keeps its socket gets another.
 //
 // An address within a Subnet must be that of a Vip of type switch_lb_vip, which the router port answers for; one outside of all
 // Subnets needs nothing: packets to it go to the router anyway, and the switch takes them before.

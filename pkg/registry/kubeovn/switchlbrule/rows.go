@@ -41,9 +41,8 @@ func rows(v storage.View, r *v1.SwitchLBRule) ([]storage.Row, error) {
 			"vips":             ovsdb.Map(vips),
 			"selection_fields": fields,
 			"ip_port_mappings": ovsdb.Map(nil),
-			// Clients of a rule without back ends are told so, instead of being left to wait.
-			"options":      ovsdb.Map(map[string]string{"reject": "true"}),
-			"external_ids": nb.ExternalIDs(nil),
+			"options":          ovsdb.Map(options(protocol)),
+			"external_ids":     nb.ExternalIDs(nil),
 		}
 		if checked {
 			columns["ip_port_mappings"] = ovsdb.Map(mappings)
@@ -54,6 +53,17 @@ func rows(v storage.View, r *v1.SwitchLBRule) ([]storage.Row, error) {
 		}
 	}
 	return out, nil
+}
+
+// options returns the column options of a protocol's load balancer. Clients of a rule without back ends are told so, instead of being
+// left to wait. A client of UDP that keeps its socket never ends its connection: without ct_flush, its packets would follow the tracked
+// state to a back end that is gone. Connections of TCP and SCTP end by themselves, and those to a back end that terminates may finish.
+func options(protocol string) map[string]string {
+	o := map[string]string{"reject": "true"}
+	if protocol == "UDP" {
+		o["ct_flush"] = "true"
+	}
+	return o
 }
 
 // vipsOfProtocol is the column vips: front ends with the back ends of their family.

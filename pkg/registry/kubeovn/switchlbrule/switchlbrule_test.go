@@ -107,6 +107,32 @@ func TestTheRuleOfTheGuide(t *testing.T) {
 	}
 }
 
+// Tracked connections of UDP must not outlive their back ends. Those of the others end by themselves, and a back end that terminates may
+// finish them.
+func TestOnlyTrackedConnectionsOfUDPAreFlushed(t *testing.T) {
+	w := newWorld(t)
+	rule := web("web", "192.0.2.80", "10.0.1.10")
+	rule.Spec.Ports = nil
+	for i, protocol := range []string{"TCP", "UDP", "SCTP", ""} {
+		rule.Spec.Ports = append(rule.Spec.Ports, v1.SwitchLBRulePort{Name: fmt.Sprint("p", i), Port: int32(80 + i), TargetPort: 80, Protocol: protocol})
+	}
+	w.MustCreate(rule)
+	got := map[string]string{}
+	for _, row := range w.Rows(switchlbrule.Resource, "web") {
+		if row.Table == nb.LoadBalancer {
+			got[row.Key] = string(row.Columns["options"])
+		}
+	}
+	want := map[string]string{
+		"lb/tcp":  `["map",[["reject","true"]]]`,
+		"lb/udp":  `["map",[["ct_flush","true"],["reject","true"]]]`,
+		"lb/sctp": `["map",[["reject","true"]]]`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("options (-want +got):\n%s", diff)
+	}
+}
+
 func TestBackEndsAreChecked(t *testing.T) {
 	w := newWorld(t)
 	w.MustCreate(web("web", "10.0.1.100", "10.0.1.10", "10.0.1.11", "192.0.2.1"))
