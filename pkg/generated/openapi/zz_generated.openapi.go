@@ -2222,7 +2222,7 @@ func schema_pkg_apis_kubeovn_v1_OvnDnatRuleSpec(ref common.ReferenceCallback) co
 					},
 					"v4Ip": {
 						SchemaProps: spec.SchemaProps{
-							Description: "v4Ip is the internal IPv4 address, within vpc. Refused together with ipName.",
+							Description: "v4Ip is the internal IPv4 address, of a Subnet of vpc. Refused together with ipName, and when no interface can have it: the network, broadcast and gateway addresses of Subnets. The Subnet is not held: without it the rule is not ready.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -2282,7 +2282,7 @@ func schema_pkg_apis_kubeovn_v1_OvnDnatRuleStatus(ref common.ReferenceCallback) 
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions: Ready is true when the forwarding exists.",
+							Description: "conditions: Ready is true when the forwarding exists, and false with the reason TargetUnreachable when v4Ip or v6Ip is in no Subnet of the Vpc any more.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -2295,7 +2295,7 @@ func schema_pkg_apis_kubeovn_v1_OvnDnatRuleStatus(ref common.ReferenceCallback) 
 					},
 					"ready": {
 						SchemaProps: spec.SchemaProps{
-							Description: "ready is true when the forwarding exists.",
+							Description: "ready is true when the forwarding exists and its target is in a Subnet of the Vpc.",
 							Default:     false,
 							Type:        []string{"boolean"},
 							Format:      "",
@@ -2737,7 +2737,7 @@ func schema_pkg_apis_kubeovn_v1_OvnFipSpec(ref common.ReferenceCallback) common.
 					},
 					"v4Ip": {
 						SchemaProps: spec.SchemaProps{
-							Description: "v4Ip is the internal IPv4 address, within vpc. Refused together with ipName.",
+							Description: "v4Ip is the internal IPv4 address, of a Subnet of vpc. Refused together with ipName, and when no interface can have it: the network, broadcast and gateway addresses of Subnets. The Subnet is not held: without it the rule is not ready.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -2780,7 +2780,7 @@ func schema_pkg_apis_kubeovn_v1_OvnFipStatus(ref common.ReferenceCallback) commo
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions: Ready is true when the translation exists.",
+							Description: "conditions: Ready is true when the translation exists, and false with the reason TargetUnreachable when v4Ip or v6Ip is in no Subnet of the Vpc any more.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -2793,7 +2793,7 @@ func schema_pkg_apis_kubeovn_v1_OvnFipStatus(ref common.ReferenceCallback) commo
 					},
 					"ready": {
 						SchemaProps: spec.SchemaProps{
-							Description: "ready is true when the translation exists.",
+							Description: "ready is true when the translation exists and its target is in a Subnet of the Vpc.",
 							Default:     false,
 							Type:        []string{"boolean"},
 							Format:      "",
@@ -2987,7 +2987,7 @@ func schema_pkg_apis_kubeovn_v1_OvnSnatRuleSpec(ref common.ReferenceCallback) co
 					},
 					"v4IpCidr": {
 						SchemaProps: spec.SchemaProps{
-							Description: "v4IpCidr is an IPv4 prefix or address within vpc.",
+							Description: "v4IpCidr is an IPv4 prefix or address within a Subnet of vpc. The Subnet is not held: without it the rule is not ready.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -3023,7 +3023,7 @@ func schema_pkg_apis_kubeovn_v1_OvnSnatRuleStatus(ref common.ReferenceCallback) 
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions: Ready is true when the translation exists.",
+							Description: "conditions: Ready is true when the translation exists, and false with the reason TargetUnreachable when what it translates is in no Subnet of the Vpc any more.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -3036,7 +3036,7 @@ func schema_pkg_apis_kubeovn_v1_OvnSnatRuleStatus(ref common.ReferenceCallback) 
 					},
 					"ready": {
 						SchemaProps: spec.SchemaProps{
-							Description: "ready is true when the translation exists.",
+							Description: "ready is true when the translation exists and what it translates is in a Subnet of the Vpc.",
 							Default:     false,
 							Type:        []string{"boolean"},
 							Format:      "",
@@ -3535,7 +3535,7 @@ func schema_pkg_apis_kubeovn_v1_PolicyRoute(ref common.ReferenceCallback) common
 					},
 					"nextHopIP": {
 						SchemaProps: spec.SchemaProps{
-							Description: "nextHopIP is the address to which \"reroute\" sends packets; several, separated by commas, share them (ECMP). Required for reroute, refused otherwise.",
+							Description: "nextHopIP is the address to which \"reroute\" sends packets; several, separated by commas, share them (ECMP). Required for reroute, refused otherwise. What is refused and warned of is as for the nextHopIP of a static route.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -3983,7 +3983,7 @@ func schema_pkg_apis_kubeovn_v1_StaticRoute(ref common.ReferenceCallback) common
 					},
 					"nextHopIP": {
 						SchemaProps: spec.SchemaProps{
-							Description: "nextHopIP is the address of the next router, of the same family as cidr. Required.",
+							Description: "nextHopIP is the address of the next router, of the same family as cidr. Required. Refused: an address that no other router has, such as one of the Vpc's own router, or the network or broadcast address of a Subnet, whichever is created first. An address that is in no network of the Vpc yet is accepted with a warning.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -4185,7 +4185,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetSpec(ref common.ReferenceCallback) common.
 					},
 					"cidrBlock": {
 						SchemaProps: spec.SchemaProps{
-							Description: "cidrBlock is the prefix, as 10.16.0.0/16; \"v4,v6\" for both families. Required, except for protocol Mac. Refused: a prefix with host bits set, one that overlaps with another Subnet of the Vpc or of its peers, and a change that leaves addresses in use outside.",
+							Description: "cidrBlock is the prefix, as 10.16.0.0/16; \"v4,v6\" for both families. Required, except for protocol Mac. Refused: a prefix with host bits set, one that overlaps with another Subnet of the Vpc or of its peers, one that has loopback, multicast or link-local addresses or those of 0.0.0.0/8, and a change that leaves addresses in use outside.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -4193,7 +4193,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetSpec(ref common.ReferenceCallback) common.
 					},
 					"gateway": {
 						SchemaProps: spec.SchemaProps{
-							Description: "gateway is the address of the router in the Subnet, per family as in cidrBlock. Default: the first address of the prefix. Refused: an address outside cidrBlock or in use.",
+							Description: "gateway is the address of the router in the Subnet, per family as in cidrBlock. Default: the first address of the prefix. Refused: an address outside cidrBlock or in use, and one that is the next hop of a route or policy of the Vpc.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",

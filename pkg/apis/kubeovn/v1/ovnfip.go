@@ -61,7 +61,8 @@ type OvnFipSpec struct {
 	// vpc is the name of the Vpc of an internal address that is given by v4Ip or v6Ip. With ipName it is that object's.
 	// +optional
 	Vpc string `json:"vpc,omitempty"`
-	// v4Ip is the internal IPv4 address, within vpc. Refused together with ipName.
+	// v4Ip is the internal IPv4 address, of a Subnet of vpc. Refused together with ipName, and when no interface can have it: the
+	// network, broadcast and gateway addresses of Subnets. The Subnet is not held: without it the rule is not ready.
 	// +optional
 	V4IP string `json:"v4Ip,omitempty"`
 	// v6Ip is the internal IPv6 address, within vpc. Refused together with ipName.
@@ -75,12 +76,13 @@ type OvnFipSpec struct {
 
 // OvnFipStatus is the observed state of an OvnFip.
 type OvnFipStatus struct {
-	// conditions: Ready is true when the translation exists.
+	// conditions: Ready is true when the translation exists, and false with the reason TargetUnreachable when v4Ip or v6Ip is in
+	// no Subnet of the Vpc any more.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// ready is true when the translation exists.
+	// ready is true when the translation exists and its target is in a Subnet of the Vpc.
 	// +optional
 	Ready bool `json:"ready"`
 	// vpc is the name of the Vpc whose router translates.

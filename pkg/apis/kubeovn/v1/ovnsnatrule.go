@@ -51,7 +51,7 @@ type OvnSnatRuleSpec struct {
 	// vpc is the name of the Vpc of v4IpCidr and v6IpCidr. Otherwise it follows from vpcSubnet or ipName.
 	// +optional
 	Vpc string `json:"vpc,omitempty"`
-	// v4IpCidr is an IPv4 prefix or address within vpc.
+	// v4IpCidr is an IPv4 prefix or address within a Subnet of vpc. The Subnet is not held: without it the rule is not ready.
 	// +optional
 	V4IPCidr string `json:"v4IpCidr,omitempty"`
 	// v6IpCidr is an IPv6 prefix or address within vpc.
@@ -61,12 +61,13 @@ type OvnSnatRuleSpec struct {
 
 // OvnSnatRuleStatus is the observed state of an OvnSnatRule.
 type OvnSnatRuleStatus struct {
-	// conditions: Ready is true when the translation exists.
+	// conditions: Ready is true when the translation exists, and false with the reason TargetUnreachable when what it
+	// translates is in no Subnet of the Vpc any more.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// ready is true when the translation exists.
+	// ready is true when the translation exists and what it translates is in a Subnet of the Vpc.
 	// +optional
 	Ready bool `json:"ready"`
 	// vpc is the name of the Vpc whose router translates.

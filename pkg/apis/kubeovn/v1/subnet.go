@@ -83,12 +83,12 @@ type SubnetSpec struct {
 	// +listType=atomic
 	NamespaceSelectors []metav1.LabelSelector `json:"namespaceSelectors,omitempty"`
 	// cidrBlock is the prefix, as 10.16.0.0/16; "v4,v6" for both families. Required, except for protocol Mac. Refused: a
-	// prefix with host bits set, one that overlaps with another Subnet of the Vpc or of its peers, and a change that leaves
-	// addresses in use outside.
+	// prefix with host bits set, one that overlaps with another Subnet of the Vpc or of its peers, one that has loopback,
+	// multicast or link-local addresses or those of 0.0.0.0/8, and a change that leaves addresses in use outside.
 	// +optional
 	CIDRBlock string `json:"cidrBlock"`
 	// gateway is the address of the router in the Subnet, per family as in cidrBlock. Default: the first address of the
-	// prefix. Refused: an address outside cidrBlock or in use.
+	// prefix. Refused: an address outside cidrBlock or in use, and one that is the next hop of a route or policy of the Vpc.
 	// +optional
 	Gateway string `json:"gateway"`
 	// excludeIps are addresses that are never allocated automatically: single ones, or ranges as "10.16.0.1..10.16.0.10"

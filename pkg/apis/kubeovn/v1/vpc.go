@@ -102,7 +102,9 @@ type StaticRoute struct {
 	Policy RoutePolicy `json:"policy,omitempty"`
 	// cidr is the prefix that is matched, as 10.0.0.0/24 or fd00::/64; a plain address means its host prefix. Required.
 	CIDR string `json:"cidr"`
-	// nextHopIP is the address of the next router, of the same family as cidr. Required.
+	// nextHopIP is the address of the next router, of the same family as cidr. Required. Refused: an address that no other
+	// router has, such as one of the Vpc's own router, or the network or broadcast address of a Subnet, whichever is created
+	// first. An address that is in no network of the Vpc yet is accepted with a warning.
 	NextHopIP string `json:"nextHopIP"`
 	// ecmpMode is empty or "ecmp-symmetric-reply": replies take the path by which the request came. Default: empty.
 	// Anything else is refused.
@@ -140,7 +142,7 @@ type PolicyRoute struct {
 	// action is allow, drop or reroute. Required; anything else is refused.
 	Action PolicyRouteAction `json:"action"`
 	// nextHopIP is the address to which "reroute" sends packets; several, separated by commas, share them (ECMP). Required
-	// for reroute, refused otherwise.
+	// for reroute, refused otherwise. What is refused and warned of is as for the nextHopIP of a static route.
 	// +optional
 	NextHopIP string `json:"nextHopIP,omitempty"`
 }

@@ -82,6 +82,8 @@ func NewDnatResource(cfg kubeovn.Config) *storage.Resource {
 		},
 		resolve: func(v storage.View, r *v1.OvnDnatRule) (target, field.ErrorList) { return endpointOfDnat(r).resolve(v) },
 		settle:  settleDnat,
+		named:   func(r *v1.OvnDnatRule) []string { return endpointOfDnat(r).named() },
+		lost:    func(v storage.View, r *v1.OvnDnatRule) field.ErrorList { return endpointOfDnat(r).lost(v) },
 		refresh: func(_ storage.View, r *v1.OvnDnatRule) {
 			address.SetLabel(r, v1.LabelDnatExternalPort, r.Spec.ExternalPort)
 		},

@@ -81,6 +81,8 @@ func NewFipResource(cfg kubeovn.Config) *storage.Resource {
 		},
 		resolve:  func(v storage.View, f *v1.OvnFip) (target, field.ErrorList) { return endpointOfFip(f).resolve(v) },
 		settle:   settleFip,
+		named:    func(f *v1.OvnFip) []string { return endpointOfFip(f).named() },
+		lost:     func(v storage.View, f *v1.OvnFip) field.ErrorList { return endpointOfFip(f).lost(v) },
 		rows:     rowsOfFip,
 		internal: func(f *v1.OvnFip) []string { return []string{f.Status.V4IP, f.Status.V6IP} },
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ovneip"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/reach"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -60,6 +61,11 @@ type rules[T rule] struct {
 	resolve    func(v storage.View, obj T) (target, field.ErrorList)
 	// settle fills the kind's own part of status; the target has the families in use only.
 	settle func(v storage.View, obj T, eip *v1.OvnEip, t target) field.ErrorList
+	// named are the addresses and prefixes of the Vpc that obj names itself, without an object that would hold their Subnet; none when
+	// it names an object.
+	named func(obj T) []string
+	// lost says what of the target is in no Subnet of the Vpc any more; none when all of it is.
+	lost func(v storage.View, obj T) field.ErrorList
 	// refresh brings the kind's own part of status and labels up to date with what obj refers to. Optional.
 	refresh func(v storage.View, obj T)
 	rows    func(v storage.View, obj T) []storage.Row
@@ -120,6 +126,7 @@ func (r *rules[T]) allReferences(obj T) []storage.Ref {
 
 func (r *rules[T]) index(obj T) []string {
 	keys := r.use(obj).Keys()
+	keys = append(keys, reach.Keys(*r.outcome(obj).vpc, r.resource, obj.GetName(), r.named(obj)...)...)
 	if r.balances {
 		keys = append(keys, lbplace.Key(*r.outcome(obj).vpc, r.resource, obj.GetName()))
 	}
@@ -190,13 +197,19 @@ func (r *rules[T]) usable(v storage.View, eip *v1.OvnEip, t target) *field.Error
 
 func join(v4, v6 string) string { return strings.Trim(v4+","+v6, ",") }
 
-// derive completes status and labels: the rows exist in the transaction that stores the rule.
+// derive completes status and labels: the rows exist in the transaction that stores the rule. A rule whose Subnet went away or shrank
+// keeps its rows, and is ready again when a Subnet has the address.
 func (r *rules[T]) derive(v storage.View, obj T) {
 	if r.refresh != nil {
 		r.refresh(v, obj)
 	}
 	out := r.outcome(obj)
-	*out.ready = true
-	kubeovn.SetTrue(out.conditions, obj, "Ready", "Translated", "the router applies the rule")
+	if lost := r.lost(v, obj); len(lost) > 0 {
+		*out.ready = false
+		kubeovn.SetFalse(out.conditions, obj, "Ready", "TargetUnreachable", lost.ToAggregate().Error())
+	} else {
+		*out.ready = true
+		kubeovn.SetTrue(out.conditions, obj, "Ready", "Translated", "the router applies the rule")
+	}
 	ovneip.SetLabels(obj, *out.v4Eip, *out.v6Eip)
 }

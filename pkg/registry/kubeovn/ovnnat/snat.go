@@ -90,6 +90,8 @@ func NewSnatResource(cfg kubeovn.Config) *storage.Resource {
 			r.Status.V4IPCidr, r.Status.V6IPCidr = t.v4, t.v6
 			return nil
 		},
+		named:    namedBySnat,
+		lost:     lostBySnat,
 		refresh:  followSubnet,
 		rows:     rowsOfSnat,
 		internal: func(r *v1.OvnSnatRule) []string { return []string{r.Status.V4IPCidr, r.Status.V6IPCidr} },
@@ -123,9 +125,7 @@ func resolveSnat(v storage.View, r *v1.OvnSnatRule) (target, field.ErrorList) {
 	if v.Get(nb.Vpcs, s.Vpc) == nil {
 		return target{}, field.ErrorList{kubeovn.NotFound(vpcPath, "Vpc", s.Vpc)}
 	}
-	errs := reach.Within(v, specPath.Child("v4IpCidr"), s.Vpc, s.V4IPCidr)
-	errs = append(errs, reach.Within(v, specPath.Child("v6IpCidr"), s.Vpc, s.V6IPCidr)...)
-	return target{vpc: s.Vpc, v4: s.V4IPCidr, v6: s.V6IPCidr, exact: true}, errs
+	return target{vpc: s.Vpc, v4: s.V4IPCidr, v6: s.V6IPCidr, exact: true}, lostBySnat(v, r)
 }
 
 func wholeSubnet(v storage.View, s *v1.OvnSnatRuleSpec) (target, field.ErrorList) {
@@ -152,6 +152,39 @@ func prefixesOf(s *v1.Subnet) (v4, v6 string) {
 		}
 	}
 	return v4, v6
+}
+
+// namedBySnat are the prefixes that are given themselves.
+func namedBySnat(r *v1.OvnSnatRule) []string {
+	if r.Spec.VpcSubnet != "" || r.Spec.IPName != "" {
+		return nil
+	}
+	return []string{r.Spec.V4IPCidr, r.Spec.V6IPCidr}
+}
+
+// lostBySnat says which of the prefixes that are given themselves do not lie in a Subnet of the Vpc, and which family the Subnet of
+// vpcSubnet does not have any more.
+func lostBySnat(v storage.View, r *v1.OvnSnatRule) field.ErrorList {
+	s := &r.Spec
+	switch {
+	case s.IPName != "":
+		return nil
+	case s.VpcSubnet == "":
+		errs := reach.Within(v, specPath.Child("v4IpCidr"), s.Vpc, s.V4IPCidr)
+		return append(errs, reach.Within(v, specPath.Child("v6IpCidr"), s.Vpc, s.V6IPCidr)...)
+	}
+	subnet, ok := storage.Get[*v1.Subnet](v, nb.Subnets, s.VpcSubnet)
+	if !ok {
+		return nil // the reference holds it
+	}
+	var errs field.ErrorList
+	v4, v6 := prefixesOf(subnet)
+	for _, f := range [...]struct{ eip, prefix, was string }{{r.Status.V4Eip, v4, r.Status.V4IPCidr}, {r.Status.V6Eip, v6, r.Status.V6IPCidr}} {
+		if f.eip != "" && f.prefix == "" {
+			errs = append(errs, field.Invalid(vpcSubnetPath, s.VpcSubnet, fmt.Sprintf("subnet %s has no longer a prefix of the family of %s", subnet.Name, f.was)))
+		}
+	}
+	return errs
 }
 
 // followSubnet keeps the prefixes those of the Subnet when they change.

@@ -113,7 +113,23 @@ func (e endpoint) addresses(v storage.View) (target, field.ErrorList) {
 	if v.Get(nb.Vpcs, e.vpc) == nil {
 		return target{}, field.ErrorList{kubeovn.NotFound(vpcPath, "Vpc", e.vpc)}
 	}
-	errs := reach.Within(v, specPath.Child("v4Ip"), e.vpc, e.v4)
-	errs = append(errs, reach.Within(v, specPath.Child("v6Ip"), e.vpc, e.v6)...)
+	errs := e.lost(v)
 	return target{vpc: e.vpc, v4: e.v4, v6: e.v6, exact: true}, errs
+}
+
+// named are the addresses that are given themselves.
+func (e endpoint) named() []string {
+	if e.ipName != "" {
+		return nil
+	}
+	return []string{e.v4, e.v6}
+}
+
+// lost says which of the addresses that are given themselves no interface in a Subnet of the Vpc can have.
+func (e endpoint) lost(v storage.View) field.ErrorList {
+	if e.ipName != "" {
+		return nil
+	}
+	errs := reach.Within(v, specPath.Child("v4Ip"), e.vpc, e.v4)
+	return append(errs, reach.Within(v, specPath.Child("v6Ip"), e.vpc, e.v6)...)
 }

@@ -25,6 +25,9 @@ func (k kind) checkPrefixes(v storage.View, old, s *v1.Subnet) field.ErrorList {
 	}
 	var errs field.ErrorList
 	for _, p := range prefixes.All() {
+		if role := ipam.Unroutable(p); role != "" {
+			errs = append(errs, conflict(s, fmt.Sprintf("%s has addresses that no router forwards: %s", p, role)))
+		}
 		for _, scope := range here {
 			errs = append(errs, conflicts(v, s, scope, p, "")...)
 		}

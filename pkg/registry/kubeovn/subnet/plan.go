@@ -50,6 +50,7 @@ func (k kind) check(v storage.View, old, s *v1.Subnet) field.ErrorList {
 	errs = append(errs, checkDefault(v, s)...)
 	errs = append(errs, checkPortNames(v, old, s)...)
 	errs = append(errs, k.checkPrefixes(v, old, s)...)
+	errs = append(errs, k.checkNextHops(v, old, s)...)
 	if old != nil {
 		errs = append(errs, checkInUse(v, old, s)...)
 	}

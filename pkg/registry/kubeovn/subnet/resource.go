@@ -1,6 +1,8 @@
 package subnet
 
 import (
+	"slices"
+
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
@@ -9,6 +11,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/prefix"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/reach"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
@@ -24,7 +27,7 @@ func NewResource(cfg kubeovn.Config) *storage.Resource {
 		Plan:       k.plan,
 		Derive:     k.derive,
 		Affected: func(v storage.View, old, s *v1.Subnet) []storage.Ref {
-			return append(affected(v, old, s), lbplace.AffectedBySubnet(v, old, s)...)
+			return slices.Concat(affected(v, old, s), lbplace.AffectedBySubnet(v, old, s), reach.AffectedBySubnet(v, old, s))
 		},
 		Rows: k.rows,
 	})

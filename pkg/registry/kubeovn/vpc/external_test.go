@@ -24,10 +24,15 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
 )
 
-// newExternalWorld has the external network of the users' guide, and three gateways.
-func newExternalWorld(t *testing.T) *kindtest.World {
+func externalConfig() kubeovn.Config {
 	cfg := kubeovn.DefaultConfig()
 	cfg.ExternalGatewaySwitch = "external204"
+	return cfg
+}
+
+// newExternalWorld has the external network of the users' guide, and three gateways.
+func newExternalWorld(t *testing.T) *kindtest.World {
+	cfg := externalConfig()
 	w := kindtest.New(t, vpc.NewResource(cfg), subnet.NewResource(cfg), providernetwork.NewResource(cfg), vlan.NewResource(cfg),
 		chassis.NewResource(cfg), ovneip.NewResource(cfg))
 	w.MustCreate(kubeovn.DefaultObjects(cfg)...)

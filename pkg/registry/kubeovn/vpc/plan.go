@@ -30,6 +30,7 @@ func (k kind) plan(v storage.View, old, vpc *v1.Vpc) error {
 		errs = append(errs, checkDefaultSubnet(v, old, vpc)...)
 		errs = append(errs, checkLinks(v, old, vpc)...)
 		errs = append(errs, k.checkExternals(v, old, vpc)...)
+		errs = append(errs, k.checkHops(v, old, vpc)...)
 	}
 	return kubeovn.Invalid("Vpc", vpc.Name, errs)
 }

@@ -46,25 +46,12 @@ func (s Strategy) warnings(vpc, old *v1.Vpc) []string {
 	return out
 }
 
+// unreachableHops warns of next hops, of routes and policies that are new or changed, that nothing connected with the router holds.
 func (s Strategy) unreachableHops(v storage.View, vpc *v1.Vpc, before v1.VpcSpec) []string {
 	var out []string
-	warn := func(path fmt.Stringer, hop netip.Addr) {
+	for path, hop := range changedHops(vpc, before) {
 		if !reaches(v, vpc, hop) && !reachesExternally(v, s.External, vpc, hop) {
 			out = append(out, fmt.Sprintf("%s: no subnet and no peering of vpc %s holds %s; there is no way to it until one does", path, vpc.Name, hop))
-		}
-	}
-	for i, r := range vpc.Spec.StaticRoutes {
-		if hop, err := ipam.ParseAddr(r.NextHopIP); err == nil && !slices.Contains(before.StaticRoutes, r) {
-			warn(routesPath.Index(i).Child("nextHopIP"), hop)
-		}
-	}
-	for i, p := range vpc.Spec.PolicyRoutes {
-		if p.Action != v1.PolicyRouteReroute || slices.Contains(before.PolicyRoutes, p) {
-			continue
-		}
-		hops, _ := nextHops(p)
-		for _, hop := range hops {
-			warn(policiesPath.Index(i).Child("nextHopIP"), hop)
 		}
 	}
 	return out

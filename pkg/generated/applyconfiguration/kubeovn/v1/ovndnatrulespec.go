@@ -21,7 +21,8 @@ type OvnDnatRuleSpecApplyConfiguration struct {
 	IPName *string `json:"ipName,omitempty"`
 	// vpc is the name of the Vpc of an internal address that is given by v4Ip or v6Ip. With ipName it is that object's.
 	Vpc *string `json:"vpc,omitempty"`
-	// v4Ip is the internal IPv4 address, within vpc. Refused together with ipName.
+	// v4Ip is the internal IPv4 address, of a Subnet of vpc. Refused together with ipName, and when no interface can have it: the
+	// network, broadcast and gateway addresses of Subnets. The Subnet is not held: without it the rule is not ready.
 	V4IP *string `json:"v4Ip,omitempty"`
 	// v6Ip is the internal IPv6 address, within vpc. Refused together with ipName.
 	V6IP *string `json:"v6Ip,omitempty"`

@@ -11,9 +11,10 @@ import (
 //
 // OvnFipStatus is the observed state of an OvnFip.
 type OvnFipStatusApplyConfiguration struct {
-	// conditions: Ready is true when the translation exists.
+	// conditions: Ready is true when the translation exists, and false with the reason TargetUnreachable when v4Ip or v6Ip is in
+	// no Subnet of the Vpc any more.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// ready is true when the translation exists.
+	// ready is true when the translation exists and its target is in a Subnet of the Vpc.
 	Ready *bool `json:"ready,omitempty"`
 	// vpc is the name of the Vpc whose router translates.
 	Vpc *string `json:"vpc,omitempty"`

@@ -17,7 +17,7 @@ type OvnSnatRuleSpecApplyConfiguration struct {
 	IPName *string `json:"ipName,omitempty"`
 	// vpc is the name of the Vpc of v4IpCidr and v6IpCidr. Otherwise it follows from vpcSubnet or ipName.
 	Vpc *string `json:"vpc,omitempty"`
-	// v4IpCidr is an IPv4 prefix or address within vpc.
+	// v4IpCidr is an IPv4 prefix or address within a Subnet of vpc. The Subnet is not held: without it the rule is not ready.
 	V4IPCidr *string `json:"v4IpCidr,omitempty"`
 	// v6IpCidr is an IPv6 prefix or address within vpc.
 	V6IPCidr *string `json:"v6IpCidr,omitempty"`

@@ -11,9 +11,10 @@ import (
 //
 // OvnSnatRuleStatus is the observed state of an OvnSnatRule.
 type OvnSnatRuleStatusApplyConfiguration struct {
-	// conditions: Ready is true when the translation exists.
+	// conditions: Ready is true when the translation exists, and false with the reason TargetUnreachable when what it
+	// translates is in no Subnet of the Vpc any more.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
-	// ready is true when the translation exists.
+	// ready is true when the translation exists and what it translates is in a Subnet of the Vpc.
 	Ready *bool `json:"ready,omitempty"`
 	// vpc is the name of the Vpc whose router translates.
 	Vpc *string `json:"vpc,omitempty"`

@@ -19,7 +19,7 @@ type PolicyRouteApplyConfiguration struct {
 	// action is allow, drop or reroute. Required; anything else is refused.
 	Action *kubeovnv1.PolicyRouteAction `json:"action,omitempty"`
 	// nextHopIP is the address to which "reroute" sends packets; several, separated by commas, share them (ECMP). Required
-	// for reroute, refused otherwise.
+	// for reroute, refused otherwise. What is refused and warned of is as for the nextHopIP of a static route.
 	NextHopIP *string `json:"nextHopIP,omitempty"`
 }
 

@@ -16,7 +16,9 @@ type StaticRouteApplyConfiguration struct {
 	Policy *kubeovnv1.RoutePolicy `json:"policy,omitempty"`
 	// cidr is the prefix that is matched, as 10.0.0.0/24 or fd00::/64; a plain address means its host prefix. Required.
 	CIDR *string `json:"cidr,omitempty"`
-	// nextHopIP is the address of the next router, of the same family as cidr. Required.
+	// nextHopIP is the address of the next router, of the same family as cidr. Required. Refused: an address that no other
+	// router has, such as one of the Vpc's own router, or the network or broadcast address of a Subnet, whichever is created
+	// first. An address that is in no network of the Vpc yet is accepted with a warning.
 	NextHopIP *string `json:"nextHopIP,omitempty"`
 	// ecmpMode is empty or "ecmp-symmetric-reply": replies take the path by which the request came. Default: empty.
 	// Anything else is refused.
