@@ -16,7 +16,7 @@ import (
 )
 
 // carriers keeps the list of Vips that each pod's interface carries besides its own address: those that the pod's annotation
-// names, that are of the interface's Subnet and the pod's namespace, and whose selector matches the pod's labels.
+// names, that are of the interface's Subnet and the pod's namespace, and whose selector, if they have one, matches the pod's labels.
 type carriers struct {
 	northbound versioned.Interface
 
@@ -50,7 +50,7 @@ func carriersLoop(c *Controller) (*loop, error) {
 			if vip == nil {
 				return // nobody carried it: it would not be gone
 			}
-			if old != nil && apiequality.Semantic.DeepEqual(old.Spec, vip.Spec) {
+			if old != nil && apiequality.Semantic.DeepEqual(old.Spec, vip.Spec) && old.Labels[v1.LabelIPReserved] == vip.Labels[v1.LabelIPReserved] {
 				return
 			}
 			for _, pod := range byIndex[*corev1.Pod](r.podsBy, byVip, vip.Spec.Namespace+"/"+vip.Name) {
@@ -103,7 +103,10 @@ func carriedBy(ip *v1.IP, pod *corev1.Pod, vipNamed func(string) *v1.Vip) []stri
 			continue
 		}
 		s := &vip.Spec
-		if s.Type == v1.VipReserved && s.Subnet == ip.Spec.Subnet && s.Namespace == pod.Namespace && name != ip.Spec.Vip && matches(s.Selector, pod.Labels) {
+		// The server labels a Vip that some interface uses as its own address: nobody can carry it.
+		free := name != ip.Spec.Vip && vip.Labels[v1.LabelIPReserved] == ""
+		if free && s.Type == v1.VipReserved && s.Subnet == ip.Spec.Subnet && s.Namespace == pod.Namespace &&
+			(len(s.Selector) == 0 || matches(s.Selector, pod.Labels)) {
 			out = append(out, name)
 		}
 	}

@@ -106,15 +106,16 @@ func TestTheVipsThatAnInterfaceCarries(t *testing.T) {
 	add("other-namespace", func(v *v1.Vip) { v.Spec.Namespace = "other" })
 	add("other-labels", func(v *v1.Vip) { v.Spec.Selector = []string{"app: b"} })
 	add("load-balancer", func(v *v1.Vip) { v.Spec.Type = v1.VipSwitchLB })
-	add("reserved", func(v *v1.Vip) { v.Spec.Selector = nil })
+	add("of-all", func(v *v1.Vip) { v.Spec.Selector = nil })
+	add("used", func(v *v1.Vip) { v.Spec.Selector, v.Labels = nil, map[string]string{v1.LabelIPReserved: "b.ns"} })
 	add("own", nil)
 	add("going", func(v *v1.Vip) { v.DeletionTimestamp = new(metav1.Now()) })
 	add("going-and-carried", func(v *v1.Vip) { v.DeletionTimestamp = new(metav1.Now()) })
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Labels: map[string]string{"app": "a"}, Annotations: map[string]string{
-		v1.AnnotationAAPs: "right, other-subnet,other-namespace,other-labels,load-balancer,reserved,own,going,going-and-carried,none,right,"}}}
+		v1.AnnotationAAPs: "right, other-subnet,other-namespace,other-labels,load-balancer,of-all,used,own,going,going-and-carried,none,right,"}}}
 	ip := &v1.IP{Spec: v1.IPSpec{Subnet: "s1", Vip: "own", Vips: []string{"going-and-carried", "unasked"}}}
 	got := carriedBy(ip, pod, func(name string) *v1.Vip { return vips[name] })
-	if diff := cmp.Diff([]string{"right", "going-and-carried"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"right", "of-all", "going-and-carried"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

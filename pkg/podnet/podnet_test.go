@@ -82,6 +82,7 @@ func world() objects {
 		vips: []*v1.Vip{
 			vip("carried", v1.VipSpec{Subnet: "a1", Namespace: "team-a", Selector: []string{"app: web"}}),
 			vip("lb", v1.VipSpec{Subnet: "a1", Type: v1.VipSwitchLB}),
+			vip("of-all", v1.VipSpec{Subnet: "a1", Namespace: "team-a"}),
 			vip("own", v1.VipSpec{Subnet: "a1", V4ip: "10.1.1.77"}),
 		},
 	}
@@ -194,10 +195,16 @@ func TestWhatAPodAsksForIsRefusedAtTheAnnotation(t *testing.T) {
 }
 
 func TestAVipIsCarriedByThePodsThatItSelects(t *testing.T) {
-	p := pod("team-a", map[string]string{"ovn.kubernetes.io/aaps": "carried"})
+	p := pod("team-a", map[string]string{"ovn.kubernetes.io/aaps": "carried,of-all"})
 	nic, errs := podnet.InterfaceOf(world(), p, "ovn")
-	if len(errs) > 0 || !slices.Equal(nic.Choices[0].AAPs, []string{"carried"}) {
+	if len(errs) > 0 || !slices.Equal(nic.Choices[0].AAPs, []string{"carried", "of-all"}) {
 		t.Errorf("got %v, %v", nic, errs)
+	}
+	foreign := pod("other", map[string]string{"ovn.kubernetes.io/aaps": "of-all", "ovn.kubernetes.io/logical_switch": "a1"})
+	open := world()
+	open.vpcs[0].Spec.Namespaces = nil
+	if _, errs := podnet.InterfaceOf(open, foreign, "ovn"); len(errs) != 1 || !strings.Contains(errs[0].Error(), `for pods of namespace "team-a"`) {
+		t.Errorf("of a pod of another namespace: got %v", errs)
 	}
 	p.Labels = map[string]string{"app": "db"}
 	if _, errs = podnet.InterfaceOf(world(), p, "ovn"); len(errs) != 1 || !strings.Contains(errs[0].Error(), "pods with the labels app: web") {

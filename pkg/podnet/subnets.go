@@ -94,9 +94,9 @@ func (w *wishes) checkCarried(o Objects, pod *Pod, subnets []*v1.Subnet) field.E
 		case !ok:
 			errs = append(errs, field.NotFound(path, name))
 		case !slices.ContainsFunc(subnets, func(s *v1.Subnet) bool { return s.Name == vip.Spec.Subnet }):
-		case vip.Spec.Type != v1.VipReserved || len(vip.Spec.Selector) == 0:
+		case vip.Spec.Type != v1.VipReserved || vip.Spec.Namespace == "":
 			errs = append(errs, field.Invalid(path, name,
-				"the Vip is not one that pods carry besides their own address: it needs an empty spec.type, spec.namespace and spec.selector"))
+				"the Vip is not one that pods carry besides their own address: it needs an empty spec.type, and in spec.namespace the namespace of the pods"))
 		case vip.Spec.Namespace != pod.Namespace:
 			errs = append(errs, field.Invalid(path, name, fmt.Sprintf("the Vip is for pods of namespace %q, not of %q", vip.Spec.Namespace, pod.Namespace)))
 		case !selects(vip.Spec.Selector, pod.Labels):
@@ -106,7 +106,7 @@ func (w *wishes) checkCarried(o Objects, pod *Pod, subnets []*v1.Subnet) field.E
 	return errs
 }
 
-// selects reports whether labels satisfy all entries "key: value" of a Vip's selector.
+// selects reports whether labels satisfy all entries "key: value" of a Vip's selector. Without entries it selects every pod.
 func selects(selector []string, set labels.Set) bool {
 	for _, entry := range selector {
 		key, value, _ := strings.Cut(entry, ":")

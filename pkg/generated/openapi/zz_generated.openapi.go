@@ -4153,7 +4153,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetSpec(ref common.ReferenceCallback) common.
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "namespaces are the names of the namespaces whose pods get their addresses from this Subnet. Refused: a namespace that the Vpc does not admit, and one that is bound to a Subnet of another Vpc.",
+							Description: "namespaces are the names of the namespaces whose pods get their addresses from this Subnet: from the default Subnet of the cluster they get none, not even while this one is full or being deleted. Refused: a namespace that the Vpc does not admit, and one that is bound to a Subnet of another Vpc.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -5243,7 +5243,7 @@ func schema_pkg_apis_kubeovn_v1_VipSpec(ref common.ReferenceCallback) common.Ope
 				Properties: map[string]spec.Schema{
 					"namespace": {
 						SchemaProps: spec.SchemaProps{
-							Description: "namespace is the namespace of the pods that may carry the address. Required with selector.",
+							Description: "namespace is the namespace of the pods that may carry the address: those that name the Vip in their annotation ovn.kubernetes.io/aaps. Required with selector. Default: none, no pod carries it.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -5292,7 +5292,7 @@ func schema_pkg_apis_kubeovn_v1_VipSpec(ref common.ReferenceCallback) common.Ope
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "selector selects the pods that may carry the address, each entry as \"key: value\"; a pod must match all, be in namespace, and name the Vip in its annotation ovn.kubernetes.io/aaps. Default: none.",
+							Description: "selector selects the pods that may carry the address, each entry as \"key: value\"; a pod must match all, be in namespace, and name the Vip in its annotation ovn.kubernetes.io/aaps. Default: every pod of namespace that names it.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -6679,7 +6679,7 @@ func schema_pkg_apis_kubeovn_v1_VpcSpec(ref common.ReferenceCallback) common.Ope
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "namespaces are the names of the only namespaces whose pods may use this VPC. Empty means any namespace. Refused: names that no namespace can have, and lists that lack a namespace to which a Subnet of the VPC is bound.",
+							Description: "namespaces are the names of the only namespaces whose pods may use this VPC. Empty means any namespace. Pods of these namespaces get no addresses in the default VPC unless they name a Subnet there themselves. Refused: names that no namespace can have, and lists that lack a namespace to which a Subnet of the VPC is bound.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

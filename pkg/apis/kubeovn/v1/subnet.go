@@ -73,8 +73,9 @@ type SubnetSpec struct {
 	// protocol is IPv4, IPv6, Dual or Mac. Computed from cidrBlock; refused when it contradicts it.
 	// +optional
 	Protocol Protocol `json:"protocol,omitempty"`
-	// namespaces are the names of the namespaces whose pods get their addresses from this Subnet. Refused: a namespace
-	// that the Vpc does not admit, and one that is bound to a Subnet of another Vpc.
+	// namespaces are the names of the namespaces whose pods get their addresses from this Subnet: from the default Subnet of
+	// the cluster they get none, not even while this one is full or being deleted. Refused: a namespace that the Vpc does not
+	// admit, and one that is bound to a Subnet of another Vpc.
 	// +optional
 	// +listType=set
 	Namespaces []string `json:"namespaces,omitempty"`

@@ -53,7 +53,8 @@ const (
 // VipSpec is the desired state of a Vip. Subnet, type, addresses and MAC cannot be changed after creation: a change is
 // refused.
 type VipSpec struct {
-	// namespace is the namespace of the pods that may carry the address. Required with selector.
+	// namespace is the namespace of the pods that may carry the address: those that name the Vip in their annotation
+	// ovn.kubernetes.io/aaps. Required with selector. Default: none, no pod carries it.
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 	// subnet is the name of the Subnet to which the address belongs. Required; refused when it does not exist or is being
@@ -75,7 +76,7 @@ type VipSpec struct {
 	// +optional
 	MacAddress string `json:"macAddress,omitempty"`
 	// selector selects the pods that may carry the address, each entry as "key: value"; a pod must match all, be in
-	// namespace, and name the Vip in its annotation ovn.kubernetes.io/aaps. Default: none.
+	// namespace, and name the Vip in its annotation ovn.kubernetes.io/aaps. Default: every pod of namespace that names it.
 	// +optional
 	// +listType=atomic
 	Selector []string `json:"selector,omitempty"`

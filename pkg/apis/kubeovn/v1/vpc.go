@@ -43,7 +43,8 @@ type VpcSpec struct {
 	// namespace name a Subnet. Default: none. Refused when the Subnet exists and belongs to another VPC.
 	// +optional
 	DefaultSubnet string `json:"defaultSubnet,omitempty"`
-	// namespaces are the names of the only namespaces whose pods may use this VPC. Empty means any namespace. Refused:
+	// namespaces are the names of the only namespaces whose pods may use this VPC. Empty means any namespace. Pods of these
+	// namespaces get no addresses in the default VPC unless they name a Subnet there themselves. Refused:
 	// names that no namespace can have, and lists that lack a namespace to which a Subnet of the VPC is bound.
 	// +optional
 	// +listType=set

@@ -8,6 +8,7 @@ import (
 
 	"go4.org/netipx"
 
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
@@ -85,6 +86,16 @@ func Count(v storage.View, subnet string) (v4, v6 int) {
 // Holder returns the object that holds an address in a subnet, nil when it is free.
 func Holder(v storage.View, subnet string, a netip.Addr) storage.Object {
 	return first(v, Key(subnet, a))
+}
+
+// VipUser returns the IP that uses a Vip as its own address, nil when none does.
+func VipUser(v storage.View, vip string) *v1.IP {
+	for ip := range storage.ReferrersOf[*v1.IP](v, "vips", vip) {
+		if ip.Spec.Vip == vip {
+			return ip
+		}
+	}
+	return nil
 }
 
 // PortHolder returns the object that has a logical switch port of this name, nil when there is none.

@@ -65,11 +65,17 @@ func checkVips(v storage.View, old, ip *v1.IP) field.ErrorList {
 			errs = append(errs, kubeovn.NotFound(path, "Vip", name))
 		case vip.Spec.Subnet != ip.Spec.Subnet:
 			errs = append(errs, field.Invalid(path, name, wrongSubnet(vip, ip)))
-		case vip.Spec.Type != v1.VipReserved || len(vip.Spec.Selector) == 0:
+		case vip.Spec.Type != v1.VipReserved || vip.Spec.Namespace == "":
 			errs = append(errs, field.Invalid(path, name,
-				"the Vip is not one that pods carry besides their own address: it needs an empty spec.type, spec.namespace and spec.selector"))
+				"the Vip is not one that pods carry besides their own address: it needs an empty spec.type, and in spec.namespace the namespace of the pods"))
 		case vip.Spec.Namespace != ip.Spec.Namespace:
 			errs = append(errs, field.Invalid(path, name, fmt.Sprintf("the Vip is for pods of namespace %q, not of %q", vip.Spec.Namespace, ip.Spec.Namespace)))
+		case name == ip.Spec.Vip:
+			errs = append(errs, field.Invalid(path, name, "the Vip is the interface's own address (spec.vip)"))
+		default:
+			if user := address.VipUser(v, name); user != nil {
+				errs = append(errs, field.Invalid(path, name, fmt.Sprintf("vip '%s' is in use by %s", name, address.Describe(user))))
+			}
 		}
 	}
 	return errs
@@ -92,9 +98,7 @@ func useVip(v storage.View, ip *v1.IP) field.ErrorList {
 		return field.ErrorList{field.Invalid(path, vip.Name, "the Vip is not a reserved address: a pod may use only one with an empty spec.type and no spec.selector")}
 	}
 	for user := range storage.ReferrersOf[*v1.IP](v, "vips", vip.Name) {
-		if user.Spec.Vip == vip.Name {
-			return field.ErrorList{field.Invalid(path, vip.Name, fmt.Sprintf("vip '%s' is in use by %s", vip.Name, address.Describe(user)))}
-		}
+		return field.ErrorList{field.Invalid(path, vip.Name, fmt.Sprintf("vip '%s' is in use by %s", vip.Name, address.Describe(user)))}
 	}
 	wanted, _ := requested(&ip.Spec)
 	given, err := ipam.ParseAddrs(strings.Trim(vip.Status.V4ip+","+vip.Status.V6ip, ","))

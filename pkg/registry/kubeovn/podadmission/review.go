@@ -59,9 +59,14 @@ func claim(v storage.View, pod podnet.Pod, nic podnet.Interface, c v1.PodInterfa
 	}
 	if c.Vip != "" {
 		for user := range storage.ReferrersOf[*v1.IP](v, "vips", c.Vip) {
-			if user.Spec.Vip == c.Vip && user.Name != nic.Name {
+			if user.Name != nic.Name {
 				return field.Invalid(path(v1.AnnotationVip), c.Vip, fmt.Sprintf("vip '%s' is in use by %s", c.Vip, address.Describe(user)))
 			}
+		}
+	}
+	for _, name := range c.AAPs {
+		if user := address.VipUser(v, name); user != nil {
+			return field.Invalid(path(v1.AnnotationAAPs), name, fmt.Sprintf("vip '%s' is in use by %s", name, address.Describe(user)))
 		}
 	}
 	asked := v1.AnnotationIPAddress

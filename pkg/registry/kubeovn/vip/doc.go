@@ -7,9 +7,9 @@
 // What a Vip realizes depends on its use:
 //
 //   - reserved: nothing. An IP may use the Vip as its own address (IP spec.vip).
-//   - with namespace and selector: a virtual port (ovn-nb(5), type virtual) named as the Vip, whose parents are the ports of
-//     the IPs that carry it (IP spec.vips). A virtual port has one address, so that a Vip with two families has a second
-//     port, "<name>/v6", for its IPv6 address; a name of an object cannot have a slash.
+//   - with namespace, and either a selector or an IP that carries it (IP spec.vips): a virtual port (ovn-nb(5), type virtual) named
+//     as the Vip, whose parents are the ports of the IPs that carry it. A virtual port has one address, so that a Vip with two
+//     families has a second port, "<name>/v6", for its IPv6 address; a name of an object cannot have a slash.
 //   - switch_lb_vip: nothing of its own. The address is the front end of a load balancer; its MAC is the one of the Subnet's
 //     router port, because that answers for it.
 //   - kube_host_vm_vip: an ordinary port named "<name>.<namespace>" with the address and the MAC.

@@ -97,9 +97,6 @@ func checkUse(v storage.View, old, vip *v1.Vip) field.ErrorList {
 		if vip.Spec.Namespace != old.Spec.Namespace {
 			errs = append(errs, field.Invalid(specPath.Child("namespace"), vip.Spec.Namespace, "the Vip is carried by IP "+names[0]))
 		}
-		if len(vip.Spec.Selector) == 0 {
-			errs = append(errs, field.Invalid(specPath.Child("selector"), vip.Spec.Selector, "the Vip is carried by IP "+names[0]))
-		}
 	}
 	if name := user(v, vip.Name); name != "" && len(vip.Spec.Selector) > 0 {
 		errs = append(errs, field.Invalid(specPath.Child("selector"), vip.Spec.Selector, fmt.Sprintf("vip '%s' is in use by IP %s", vip.Name, name)))

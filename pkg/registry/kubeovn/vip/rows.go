@@ -44,15 +44,19 @@ func ports(vip *v1.Vip) []port {
 	return out
 }
 
-// isCarried reports whether interfaces may carry the address besides their own.
+// isCarried reports whether interfaces may carry the address besides their own: those of the namespace's pods that name the Vip and match
+// its selector, if it has one.
 func isCarried(vip *v1.Vip) bool {
-	return vip.Spec.Type == v1.VipReserved && vip.Spec.Namespace != "" && len(vip.Spec.Selector) > 0
+	return vip.Spec.Type == v1.VipReserved && vip.Spec.Namespace != ""
 }
 
 func rows(v storage.View, vip *v1.Vip) ([]storage.Row, error) {
 	subnet, ok := storage.Get[*v1.Subnet](v, "subnets", vip.Spec.Subnet)
 	if !ok || !address.HasPorts(subnet) {
 		return nil, nil
+	}
+	if isCarried(vip) && len(vip.Spec.Selector) == 0 && len(bearers(v, vip.Name)) == 0 {
+		return nil, nil // It is only reserved, or a pod's own address, until a pod carries it.
 	}
 	var out []storage.Row
 	for _, p := range ports(vip) {
@@ -104,10 +108,8 @@ func bearers(v storage.View, vip string) []string {
 
 // user is the name of the IP that uses a Vip as its own address, empty when none does.
 func user(v storage.View, vip string) string {
-	for ip := range storage.ReferrersOf[*v1.IP](v, "vips", vip) {
-		if ip.Spec.Vip == vip {
-			return ip.Name
-		}
+	if ip := address.VipUser(v, vip); ip != nil {
+		return ip.Name
 	}
 	return ""
 }

@@ -219,7 +219,9 @@ func TestAVipStaysWhatItsBearersNeed(t *testing.T) {
 		return kindtest.Change(w, "vips", name, func(v *v1.Vip) { f(&v.Spec) })
 	}
 	mustContain(t, change("v", func(s *v1.VipSpec) { s.Namespace = "other" }), "spec.namespace: Invalid value: \"other\": the Vip is carried by IP a.default")
-	mustContain(t, change("v", func(s *v1.VipSpec) { s.Selector = nil }), "the Vip is carried by IP a.default")
+	if err := change("v", func(s *v1.VipSpec) { s.Selector = nil }); err != nil {
+		t.Errorf("without a selector, every pod of the namespace may carry it: %v", err)
+	}
 	mustContain(t, change("own", func(s *v1.VipSpec) { s.Namespace, s.Selector = "default", []string{"a: b"} }), "vip 'own' is in use by IP b.default")
 	if err := change("v", func(s *v1.VipSpec) { s.Selector = []string{"app: aap2"} }); err != nil {
 		t.Error(err)
@@ -255,4 +257,36 @@ func TestASelectorMakesAReservedAddressOneThatPodsCarry(t *testing.T) {
 		t.Error("the Vip has no port")
 	}
 	mustContain(t, kindtest.Change(w, "vips", "x", carry), `logical switch port "x" is in use by IP x`)
+}
+
+// A Vip without a selector is for every pod of its namespace that names it. Until one does, its address may be a pod's own.
+func TestAVipWithoutASelectorIsCarriedByPodsOfItsNamespace(t *testing.T) {
+	w := newWorld(t)
+	w.MustCreate(newVip("free", v1.VipSpec{Subnet: "ovn-default", Namespace: "default", V4ip: "10.16.0.100"}))
+	if rows := w.Rows("vips", "free"); len(rows) > 0 {
+		t.Errorf("got rows %v of a Vip that nobody carries", rows)
+	}
+	w.MustCreate(bearer("a.default", "ovn-default", "free"))
+	row, ok := w.Row("vips", "free", vip.PortRow)
+	if want := ovsdb.Value(`["map",[["virtual-ip","10.16.0.100"],["virtual-parents","a.default"]]]`); !ok || row.Columns["options"] != want {
+		t.Errorf("got options %s, want %s", row.Columns["options"], want)
+	}
+	foreign := bearer("a.other", "ovn-default", "free")
+	foreign.Spec.Namespace = "other"
+	mustContain(t, w.Create(foreign), `the Vip is for pods of namespace "default", not of "other"`)
+	mustContain(t, w.Create(bearer("b.default", "ovn-default", "nowhere")), `Not found: "nowhere"`)
+	w.MustCreate(newVip("without", v1.VipSpec{Subnet: "ovn-default"}))
+	mustContain(t, w.Create(bearer("b.default", "ovn-default", "without")), "in spec.namespace the namespace of the pods")
+
+	user := bearer("user.default", "ovn-default")
+	user.Spec.Vip = "free"
+	mustContain(t, w.Create(user), "vip 'free' is in use by IP a.default")
+	if err := w.Delete("ips", "a.default"); err != nil {
+		t.Fatal(err)
+	}
+	w.MustCreate(user)
+	mustContain(t, w.Create(bearer("a.default", "ovn-default", "free")), "vip 'free' is in use by IP user.default")
+	if rows := w.Rows("vips", "free"); len(rows) > 0 {
+		t.Errorf("got rows %v of a Vip that is a pod's own address", rows)
+	}
 }

@@ -20,8 +20,9 @@ type SubnetSpecApplyConfiguration struct {
 	Vpc *string `json:"vpc,omitempty"`
 	// protocol is IPv4, IPv6, Dual or Mac. Computed from cidrBlock; refused when it contradicts it.
 	Protocol *kubeovnv1.Protocol `json:"protocol,omitempty"`
-	// namespaces are the names of the namespaces whose pods get their addresses from this Subnet. Refused: a namespace
-	// that the Vpc does not admit, and one that is bound to a Subnet of another Vpc.
+	// namespaces are the names of the namespaces whose pods get their addresses from this Subnet: from the default Subnet of
+	// the cluster they get none, not even while this one is full or being deleted. Refused: a namespace that the Vpc does not
+	// admit, and one that is bound to a Subnet of another Vpc.
 	Namespaces []string `json:"namespaces,omitempty"`
 	// namespaceSelectors select further namespaces by labels; a namespace is bound when one of them matches.
 	NamespaceSelectors []metav1.LabelSelectorApplyConfiguration `json:"namespaceSelectors,omitempty"`

@@ -12,7 +12,8 @@ import (
 // VipSpec is the desired state of a Vip. Subnet, type, addresses and MAC cannot be changed after creation: a change is
 // refused.
 type VipSpecApplyConfiguration struct {
-	// namespace is the namespace of the pods that may carry the address. Required with selector.
+	// namespace is the namespace of the pods that may carry the address: those that name the Vip in their annotation
+	// ovn.kubernetes.io/aaps. Required with selector. Default: none, no pod carries it.
 	Namespace *string `json:"namespace,omitempty"`
 	// subnet is the name of the Subnet to which the address belongs. Required; refused when it does not exist or is being
 	// deleted.
@@ -29,7 +30,7 @@ type VipSpecApplyConfiguration struct {
 	// and multicast MACs.
 	MacAddress *string `json:"macAddress,omitempty"`
 	// selector selects the pods that may carry the address, each entry as "key: value"; a pod must match all, be in
-	// namespace, and name the Vip in its annotation ovn.kubernetes.io/aaps. Default: none.
+	// namespace, and name the Vip in its annotation ovn.kubernetes.io/aaps. Default: every pod of namespace that names it.
 	Selector []string `json:"selector,omitempty"`
 	// attachSubnets are the names of further Subnets; kept as given.
 	AttachSubnets []string `json:"attachSubnets,omitempty"`

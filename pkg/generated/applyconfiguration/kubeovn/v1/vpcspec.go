@@ -10,7 +10,8 @@ type VpcSpecApplyConfiguration struct {
 	// defaultSubnet names the Subnet of this VPC whose addresses pods of the VPC's namespaces get when neither pod nor
 	// namespace name a Subnet. Default: none. Refused when the Subnet exists and belongs to another VPC.
 	DefaultSubnet *string `json:"defaultSubnet,omitempty"`
-	// namespaces are the names of the only namespaces whose pods may use this VPC. Empty means any namespace. Refused:
+	// namespaces are the names of the only namespaces whose pods may use this VPC. Empty means any namespace. Pods of these
+	// namespaces get no addresses in the default VPC unless they name a Subnet there themselves. Refused:
 	// names that no namespace can have, and lists that lack a namespace to which a Subnet of the VPC is bound.
 	Namespaces []string `json:"namespaces,omitempty"`
 	// staticRoutes are the routes of the logical router in addition to those that the server derives from Subnets and
