@@ -204,7 +204,7 @@ func schema_pkg_apis_kubeovn_v1_ACL(ref common.ReferenceCallback) common.OpenAPI
 					},
 					"match": {
 						SchemaProps: spec.SchemaProps{
-							Description: "match is an OVN logical expression as in ovn-sb(5), for instance \"ip4.src == 10.16.0.0/16 && tcp\". Required; an expression that is empty or has unbalanced brackets or quotes is refused.",
+							Description: "match is an OVN logical expression as in ovn-sb(5), for instance \"ip4.src == 10.16.0.0/16 && tcp\". Required; an expression that OVN 23.03 or 25.03 does not read is refused, with the column of what is wrong: unknown fields, constants of another kind or wider than the field, && beside || without parentheses, predicates and nominal fields (tcp, ip4, ip.proto, ip.ttl, icmp4.type) that are not tested positively. Refused, too: MAC addresses other than six pairs of digits, parentheses deeper than 90, and $sets with < or > or with fields of less than 32 bits.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -3519,7 +3519,7 @@ func schema_pkg_apis_kubeovn_v1_PolicyRoute(ref common.ReferenceCallback) common
 					},
 					"match": {
 						SchemaProps: spec.SchemaProps{
-							Description: "match is an OVN logical expression as in ovn-sb(5), for instance \"ip4.src == 10.0.1.0/24\". Required; an expression that is empty or has unbalanced brackets or quotes is refused.",
+							Description: "match is an OVN logical expression as in ovn-sb(5), for instance \"ip4.src == 10.0.1.0/24\". Required; an expression that OVN 23.03 or 25.03 does not read is refused, as in the acls of a Subnet.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",

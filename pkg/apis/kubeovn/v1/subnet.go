@@ -274,7 +274,10 @@ type ACL struct {
 	// +optional
 	Priority int32 `json:"priority"`
 	// match is an OVN logical expression as in ovn-sb(5), for instance "ip4.src == 10.16.0.0/16 && tcp". Required; an
-	// expression that is empty or has unbalanced brackets or quotes is refused.
+	// expression that OVN 23.03 or 25.03 does not read is refused, with the column of what is wrong: unknown fields,
+	// constants of another kind or wider than the field, && beside || without parentheses, predicates and nominal fields
+	// (tcp, ip4, ip.proto, ip.ttl, icmp4.type) that are not tested positively. Refused, too: MAC addresses other than six
+	// pairs of digits, parentheses deeper than 90, and $sets with < or > or with fields of less than 32 bits.
 	Match string `json:"match"`
 	// action is allow, allow-related (and replies), allow-stateless, drop, or reject (with an ICMP error or a TCP reset).
 	// Required; anything else is refused.

@@ -138,7 +138,7 @@ type PolicyRoute struct {
 	// +optional
 	Priority int32 `json:"priority"`
 	// match is an OVN logical expression as in ovn-sb(5), for instance "ip4.src == 10.0.1.0/24". Required; an expression
-	// that is empty or has unbalanced brackets or quotes is refused.
+	// that OVN 23.03 or 25.03 does not read is refused, as in the acls of a Subnet.
 	Match string `json:"match"`
 	// action is allow, drop or reroute. Required; anything else is refused.
 	Action PolicyRouteAction `json:"action"`

@@ -6,6 +6,7 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/match"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -24,7 +25,7 @@ const (
 func (k kind) accessRules(v storage.View, s *v1.Subnet, net network) []storage.Row {
 	rules := newRules(v, s)
 	for _, a := range s.Spec.Acls {
-		rules.add("acl", a)
+		rules.addRow("acl", a, match.Row(a.Match))
 	}
 	if s.Spec.AllowEWTraffic {
 		for _, p := range net.prefixes.All() {
@@ -58,14 +59,17 @@ func newRules(v storage.View, s *v1.Subnet) *rules {
 	return &rules{parents: nb.InSwitch(v, s.Name, "acls")}
 }
 
-func (r *rules) add(origin string, a v1.ACL) {
+func (r *rules) add(origin string, a v1.ACL) { r.addRow(origin, a, a.Match) }
+
+// addRow adds a rule whose match has another form in its row.
+func (r *rules) addRow(origin string, a v1.ACL, text string) {
 	r.rows = append(r.rows, storage.Row{
 		Table: nb.ACL,
 		Key:   fmt.Sprintf("%s/%s/%d/%s", origin, a.Direction, a.Priority, nb.Digest(a.Match)),
 		Columns: ovsdb.Row{
 			"direction":    ovsdb.String(string(a.Direction)),
 			"priority":     ovsdb.Int(int64(a.Priority)),
-			"match":        ovsdb.String(a.Match),
+			"match":        ovsdb.String(text),
 			"action":       ovsdb.String(a.Action),
 			"external_ids": nb.ExternalIDs(nil),
 		},

@@ -19,8 +19,8 @@ func warnings(s, old *v1.Subnet) []string {
 		if slices.Contains(before.Acls, a) {
 			continue
 		}
-		for _, name := range match.UnknownFields(a.Match) {
-			out = append(out, fmt.Sprintf("%s: %q is no field that OVN is known to have", specPath.Child("acls").Index(i).Child("match"), name))
+		for _, doubt := range match.Doubts(a.Match) {
+			out = append(out, fmt.Sprintf("%s: %s", specPath.Child("acls").Index(i).Child("match"), doubt))
 		}
 	}
 	if len(s.Spec.AllowSubnets) > 0 && !s.Spec.Private {

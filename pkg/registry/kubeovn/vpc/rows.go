@@ -9,6 +9,7 @@ import (
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/egress"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/match"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -145,7 +146,7 @@ func policy(v storage.View, vpc *v1.Vpc, p v1.PolicyRoute) (storage.Row, error) 
 		Key:   fmt.Sprintf("policy/%d/%s", p.Priority, nb.Digest(p.Match)),
 		Columns: ovsdb.Row{
 			"priority":     ovsdb.Int(int64(p.Priority)),
-			"match":        ovsdb.String(p.Match),
+			"match":        ovsdb.String(match.Row(p.Match)),
 			"action":       ovsdb.String(string(p.Action)),
 			"nexthops":     hops,
 			"external_ids": nb.ExternalIDs(nil),

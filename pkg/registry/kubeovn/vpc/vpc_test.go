@@ -289,9 +289,9 @@ func TestWarningsNameWhatHasNoEffectYet(t *testing.T) {
 	s := vpc.NewStrategy(nil)
 	s.View = func() storage.View { return w }
 	got := s.WarningsOnCreate(t.Context(), newVpc("v", route("0.0.0.0/0", "10.0.1.254"), route("10.9.0.0/16", "10.0.2.1"), route("10.8.0.0/16", "169.254.0.2"), peering("b", "169.254.0.1/30"),
-		policyRoute(v1.PolicyRoute{Action: v1.PolicyRouteDrop, Match: "ip4.scr == 10.0.0.1"})))
+		policyRoute(v1.PolicyRoute{Action: v1.PolicyRouteDrop, Match: "ip6.src == 10.0.0.1"})))
 	want := []string{
-		`spec.policyRoutes[0].match: "ip4.scr" is no field that OVN is known to have`,
+		`spec.policyRoutes[0].match: ip6.src has 128 bits: "10.0.0.1" is compared as a number, not as an IPv4 address`,
 		"spec.staticRoutes[1].nextHopIP: no subnet and no peering of vpc v holds 10.0.2.1; there is no way to it until one does",
 		"spec.vpcPeerings[0].remoteVpc: vpc b does not exist yet",
 	}

@@ -25,8 +25,8 @@ func (s Strategy) warnings(vpc, old *v1.Vpc) []string {
 		if slices.Contains(before.PolicyRoutes, p) {
 			continue
 		}
-		for _, name := range match.UnknownFields(p.Match) {
-			out = append(out, fmt.Sprintf("%s: %q is no field that OVN is known to have", policiesPath.Index(i).Child("match"), name))
+		for _, doubt := range match.Doubts(p.Match) {
+			out = append(out, fmt.Sprintf("%s: %s", policiesPath.Index(i).Child("match"), doubt))
 		}
 	}
 	if s.View == nil {

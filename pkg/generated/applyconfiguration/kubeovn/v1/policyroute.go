@@ -14,7 +14,7 @@ type PolicyRouteApplyConfiguration struct {
 	// priority orders the policies, the highest first. 0 to 32767; anything else is refused.
 	Priority *int32 `json:"priority,omitempty"`
 	// match is an OVN logical expression as in ovn-sb(5), for instance "ip4.src == 10.0.1.0/24". Required; an expression
-	// that is empty or has unbalanced brackets or quotes is refused.
+	// that OVN 23.03 or 25.03 does not read is refused, as in the acls of a Subnet.
 	Match *string `json:"match,omitempty"`
 	// action is allow, drop or reroute. Required; anything else is refused.
 	Action *kubeovnv1.PolicyRouteAction `json:"action,omitempty"`
