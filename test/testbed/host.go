@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"strings"
 
+	"github.com/northbound-ovn/northbound/pkg/agent/unixctl"
 	"github.com/northbound-ovn/northbound/pkg/ovn"
 )
 
@@ -76,6 +78,21 @@ func (h *Host) start(ctx context.Context, f *fabric, programs ovn.Installation, 
 		return err
 	}
 	return h.ovs.daemon("ovn-controller", h.ovs.address())
+}
+
+// Connections are the lines of dpctl/dump-conntrack, see ovs-vswitchd(8): the connections that the switch of the host tracks.
+func (s *Scenario) Connections(h *Host) []string {
+	s.t.Helper()
+	c, err := unixctl.Dial(s.t.Context(), h.ovs.dir, vswitchd)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer c.Close()
+	text, err := c.Call(s.t.Context(), "dpctl/dump-conntrack")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSpace(text), "\n")
 }
 
 func (h *Host) stop() error {
