@@ -25,6 +25,8 @@ type translation struct {
 	// applied is what was last applied, and found what the kernel then had.
 	applied *nat.Config
 	found   string
+	// tracker makes connections of UDP follow the table.
+	tracker nat.Tracker
 }
 
 // sync replaces the table when something else is wanted, or when somebody changed it.
@@ -46,7 +48,7 @@ func (t *translation) sync(context.Context) error {
 	if t.applied != nil && reflect.DeepEqual(*t.applied, want) {
 		now, err := nat.Fingerprint(conn)
 		if err == nil && now == t.found {
-			return nil
+			return t.follow(want)
 		}
 	}
 	if err := nat.Apply(conn, want); err != nil {
@@ -56,6 +58,14 @@ func (t *translation) sync(context.Context) error {
 		return fmt.Errorf("packet filter: %w", err)
 	}
 	t.applied = &want
+	return t.follow(want)
+}
+
+// follow ends connections that do not follow the table.
+func (t *translation) follow(applied nat.Config) error {
+	if err := t.tracker.Follow(t.host, applied); err != nil {
+		return fmt.Errorf("tracked connections: %w", err)
+	}
 	return nil
 }
 

@@ -9,7 +9,7 @@
 //	probes (nat)        of the node to a pod that it does not reach: to the agent, which does; or refused
 //
 // The table is replaced as a whole, in one transaction of the kernel: there is no instant without it. Connections keep the
-// translation with which they began.
+// translation with which they began; those of UDP to Services, which may never end, do so only as long as the table agrees (Tracker).
 package nat
 
 import (
