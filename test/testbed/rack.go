@@ -3,6 +3,8 @@ package testbed
 import (
 	"bufio"
 	"errors"
+	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -52,6 +54,37 @@ func (s *Scenario) neighbour(of *Station, address string) string {
 		}
 	}
 	return ""
+}
+
+// FormerMAC is what Mislead makes a station believe.
+const FormerMAC = "02:00:00:00:00:99"
+
+// Mislead makes a station know an address by a MAC that it had before, in an entry that lasts until the station sends something.
+func (s *Scenario) Mislead(observer *Station, address string) {
+	s.t.Helper()
+	mac, err := net.ParseMAC(FormerMAC)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	err = observer.namespace.change(NIC, func(l netlink.Link) error {
+		return observer.namespace.links.NeighSet(&netlink.Neigh{
+			LinkIndex: l.Attrs().Index, IP: net.ParseIP(address), HardwareAddr: mac, State: netlink.NUD_STALE,
+		})
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// ExpectTold waits until a station that was misled about an address knows another MAC for it.
+func (s *Scenario) ExpectTold(observer *Station, address string) {
+	s.t.Helper()
+	s.Eventually(func() error {
+		if now := s.neighbour(observer, address); now == FormerMAC || now == "" {
+			return fmt.Errorf("%s knows %s by the MAC %q", observer, address, now)
+		}
+		return nil
+	})
 }
 
 // forgetNeighbours makes the station ask anew who has the addresses of its network.

@@ -52,6 +52,7 @@ func (s *Server) add(ctx context.Context, r *cni.Request) (*cni.Response, error)
 	if err != nil {
 		return nil, errors.Join(err, p.undo(ctx))
 	}
+	s.tellNeighbours(ctx, r, answer)
 	s.annotate(ctx, pod, r, p.allocated, nics, answer)
 	return answer, nil
 }
