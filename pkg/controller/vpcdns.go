@@ -26,7 +26,7 @@ import (
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	applyv1 "github.com/northbound-ovn/northbound/pkg/generated/applyconfiguration/kubeovn/v1"
 	listers "github.com/northbound-ovn/northbound/pkg/generated/listers/kubeovn/v1"
-	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/podnet"
 )
 
 // VpcDNSConfig is the ConfigMap without which no VpcDns has a server.
@@ -229,7 +229,7 @@ func (d *vpcDNS) provide(ctx context.Context, server *v1.VpcDns, c dnsConfig) er
 
 // annotations are those of the pods: which interfaces they have, and what is behind the second one.
 func (c dnsConfig) annotations(server *v1.VpcDns) (map[string]string, error) {
-	gateways, err := ipam.ParseAddrs(c.subnet.Spec.Gateway)
+	gateways, err := podnet.Routers(c.subnet)
 	if err != nil {
 		return nil, err
 	}

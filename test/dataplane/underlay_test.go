@@ -1,6 +1,10 @@
 package dataplane
 
-import "testing"
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 func TestUnderlaySubnetsAreInTheirVlan(t *testing.T) {
 	s := bed.Begin(t)
@@ -43,9 +47,15 @@ spec: {vlan: vlan0, cidrBlock: 10.101.0.0/24, gateway: 10.101.0.254}
 	s.Expect(a, "ping 10.100.0.253", "silence")
 }
 
+// The gateway of the interfaces, and the router that DHCP names, are what the server answers: the address of the Vpc's router. The
+// physical gateway knows no way to overlays.
 func TestInterconnectedUnderlaysReachTheOverlayAndThePhysicalNetwork(t *testing.T) {
-	s := bed.Begin(t)
-	s.Apply(`
+	for _, test := range []struct{ name, features string }{
+		{"the router knows nodes", ""}, {"the router forwards for overlays only", ", u2oFeatures: {overlayOnlyRouting: true}"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := bed.Begin(t)
+			s.Apply(`
 kind: ProviderNetwork
 metadata: {name: external204}
 spec: {defaultInterface: rack}
@@ -59,17 +69,30 @@ metadata: {name: v1}
 ---
 kind: Subnet
 metadata: {name: overlay}
-spec: {vpc: v1, cidrBlock: 10.0.1.0/24}
+spec: {vpc: v1, cidrBlock: "10.0.1.0/24,fd00:1::/64"}
 ---
 kind: Subnet
 metadata: {name: underlay}
-spec: {vpc: v1, vlan: vlan100, cidrBlock: 10.100.0.0/24, gateway: 10.100.0.254, u2oInterconnection: true}
+spec: {vpc: v1, vlan: vlan100, cidrBlock: "10.100.0.0/24,fd00:100::/64", gateway: "10.100.0.254,fd00:100::fe", u2oInterconnection: true, enableDHCP: true` + test.features + `}
 `)
-	router := s.Outside("router", 100, "10.100.0.254/24", "198.51.100.1/32")
-	over, under := s.Pod(s.Hosts[0], "over.ns1", "overlay"), s.Pod(s.Hosts[1], "under.ns1", "underlay")
-	s.Reach(over, under.V4(), "under sees "+over.V4())
-	s.Reach(under, over.V4(), "over sees "+under.V4())
-	s.Reach(under, "10.100.0.254", "router sees "+under.V4())
-	s.Reach(under, "198.51.100.1", "router sees "+under.V4())
-	s.Reach(router, under.V4(), "under sees 10.100.0.254")
+			subnet, err := s.API.Subnets().Get(t.Context(), "underlay", metav1.GetOptions{})
+			check(t, err)
+			if got := subnet.Status.U2OInterconnectionIP; got != "10.100.0.1,fd00:100::1" {
+				t.Errorf("address of the router: %s", got)
+			}
+			router := s.Outside("router", 100, "10.100.0.254/24", "198.51.100.1/32", "fd00:100::fe/64", "2001:db8:100::1/128")
+			over, under := s.Pod(s.Hosts[0], "over.ns1", "overlay"), s.Pod(s.Hosts[1], "under.ns1", "underlay")
+			if got := leaseV4(t, s.Unconfigured(s.Hosts[2], "dhcp.ns1", "underlay")).Router(); len(got) != 1 || got[0].String() != "10.100.0.1" {
+				t.Errorf("DHCP names the router %v, want 10.100.0.1", got)
+			}
+			s.Reach(over, under.V4(), "under sees "+over.V4())
+			s.Reach(over, under.V6(), "under sees "+over.V6())
+			s.Reach(under, over.V4(), "over sees "+under.V4())
+			s.Reach(under, over.V6(), "over sees "+under.V6())
+			s.Reach(under, "10.100.0.254", "router sees "+under.V4())
+			s.Reach(under, "198.51.100.1", "router sees "+under.V4())
+			s.Reach(under, "2001:db8:100::1", "router sees "+under.V6())
+			s.Reach(router, under.V4(), "under sees 10.100.0.254")
+		})
+	}
 }

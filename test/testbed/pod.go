@@ -44,7 +44,7 @@ func (s *Scenario) Pod(h *Host, name, subnet string, complete ...func(*v1.IP)) *
 func (s *Scenario) Unconfigured(h *Host, name, subnet string, complete ...func(*v1.IP)) *Pod {
 	s.t.Helper()
 	pod, namespace, _ := strings.Cut(name, ".")
-	ip := &v1.IP{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1.IPSpec{PodName: pod, Namespace: namespace, Subnet: subnet, NodeName: h.Name}}
+	ip := &v1.IP{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1.IPSpec{PodName: pod, Namespace: namespace, Subnet: subnet, NodeName: h.Name, PodUID: "uid-of-" + name}}
 	for _, f := range complete {
 		f(ip)
 	}
@@ -112,21 +112,31 @@ func (p *Pod) unplug(s *Scenario) error {
 	return errors.Join(err, p.Host.namespace.change(p.port, p.Host.namespace.links.LinkDel), p.close())
 }
 
-// configure gives the interface the addresses of the IP, and routes by the gateway of its Subnet.
+// interfaces is the server's answer about the pod's interface: what an agent would plug. The request is the one that has been carried out
+// with the IP.
+func (p *Pod) interfaces(s *Scenario) (*v1.PodInterfaceStatus, error) {
+	spec := &p.IP.Spec
+	answer, err := s.API.PodInterfaces().Create(s.t.Context(), &v1.PodInterfaces{Spec: v1.PodInterfacesSpec{
+		PodName: spec.PodName, PodNamespace: spec.Namespace, PodUID: spec.PodUID, NodeName: spec.NodeName,
+		Interfaces: []v1.PodInterface{{Name: p.IP.Name, Subnet: spec.Subnet}},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return &answer.Status.Interfaces[0], nil
+}
+
+// configure gives the interface the addresses of the IP, and routes by the gateway that the server names.
 func (p *Pod) configure(s *Scenario) error {
-	subnet, err := s.API.Subnets().Get(s.t.Context(), p.IP.Spec.Subnet, metav1.GetOptions{})
+	answer, err := p.interfaces(s)
 	if err != nil {
 		return err
 	}
-	prefixes, err := ipam.ParsePrefixes(subnet.Spec.CIDRBlock)
+	prefixes, err := ipam.ParsePrefixes(answer.CIDRBlock)
 	if err != nil {
 		return err
 	}
-	router := subnet.Spec.Gateway
-	if subnet.Status.U2OInterconnectionIP != "" {
-		router = subnet.Status.U2OInterconnectionIP // it knows which packets are for the physical gateway
-	}
-	gateways, err := ipam.ParseAddrs(router)
+	gateways, err := ipam.ParseAddrs(answer.Gateway)
 	if err != nil {
 		return err
 	}

@@ -3317,7 +3317,7 @@ func schema_pkg_apis_kubeovn_v1_PodInterfaceStatus(ref common.ReferenceCallback)
 					},
 					"gateway": {
 						SchemaProps: spec.SchemaProps{
-							Description: "gateway is the address of the router in the Subnet, per family as in cidrBlock.",
+							Description: "gateway is the address to which the interface sends what leaves the Subnet, per family as in cidrBlock: the Subnet's gateway, or with u2oInterconnection the address of the Vpc's router.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -4454,7 +4454,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetSpec(ref common.ReferenceCallback) common.
 					},
 					"u2oInterconnection": {
 						SchemaProps: spec.SchemaProps{
-							Description: "u2oInterconnection connects an underlay Subnet with the overlay Subnets of its Vpc. Default: false. Refused together with logicalGateway and for overlays.",
+							Description: "u2oInterconnection connects an underlay Subnet with the overlay Subnets of its Vpc: new interfaces, and DHCP, have the Vpc's router (status.u2oInterconnectionIP) as their gateway, which hands what is not for an overlay to gateway. Default: false. Refused together with logicalGateway and for overlays.",
 							Default:     false,
 							Type:        []string{"boolean"},
 							Format:      "",
@@ -5122,7 +5122,7 @@ func schema_pkg_apis_kubeovn_v1_U2OFeatures(ref common.ReferenceCallback) common
 				Properties: map[string]spec.Schema{
 					"overlayOnlyRouting": {
 						SchemaProps: spec.SchemaProps{
-							Description: "overlayOnlyRouting sends only traffic for overlay Subnets through the Vpc's router; all other traffic keeps using the physical gateway. Default: false.",
+							Description: "overlayOnlyRouting lets the Vpc's router forward only traffic for overlay Subnets; it hands all other traffic of the underlay to the physical gateway, also traffic for nodes. Default: false.",
 							Default:     false,
 							Type:        []string{"boolean"},
 							Format:      "",

@@ -100,7 +100,8 @@ type PodInterfaceStatus struct {
 	Provider string `json:"provider"`
 	// cidrBlock is the prefix of the Subnet, "v4,v6" for both families.
 	CIDRBlock string `json:"cidrBlock"`
-	// gateway is the address of the router in the Subnet, per family as in cidrBlock.
+	// gateway is the address to which the interface sends what leaves the Subnet, per family as in cidrBlock: the Subnet's
+	// gateway, or with u2oInterconnection the address of the Vpc's router.
 	// +optional
 	Gateway string `json:"gateway,omitempty"`
 	// mtu is the largest packet in bytes, 0 when the node decides.

@@ -192,8 +192,9 @@ type SubnetSpec struct {
 	// allowEWTraffic admits traffic within the Subnet whatever acls says. Default: false.
 	// +optional
 	AllowEWTraffic bool `json:"allowEWTraffic"`
-	// u2oInterconnection connects an underlay Subnet with the overlay Subnets of its Vpc. Default: false. Refused together
-	// with logicalGateway and for overlays.
+	// u2oInterconnection connects an underlay Subnet with the overlay Subnets of its Vpc: new interfaces, and DHCP, have the
+	// Vpc's router (status.u2oInterconnectionIP) as their gateway, which hands what is not for an overlay to gateway.
+	// Default: false. Refused together with logicalGateway and for overlays.
 	// +optional
 	U2OInterconnection bool `json:"u2oInterconnection"`
 	// u2oInterconnectionIP is the address of the Vpc's router in an interconnected underlay, "v4,v6" for both families.
@@ -286,8 +287,8 @@ type ACL struct {
 
 // U2OFeatures are options of the interconnection of an underlay with overlay Subnets.
 type U2OFeatures struct {
-	// overlayOnlyRouting sends only traffic for overlay Subnets through the Vpc's router; all other traffic keeps using the
-	// physical gateway. Default: false.
+	// overlayOnlyRouting lets the Vpc's router forward only traffic for overlay Subnets; it hands all other traffic of the
+	// underlay to the physical gateway, also traffic for nodes. Default: false.
 	// +optional
 	OverlayOnlyRouting bool `json:"overlayOnlyRouting"`
 }

@@ -340,3 +340,14 @@ func TestPrepareTakesOver(t *testing.T) {
 		}
 	}
 }
+
+func TestTheAnswerNamesTheRouterOfAnInterconnectedUnderlay(t *testing.T) {
+	n := newNetwork(t)
+	underlay := subnet("underlay", v1.SubnetSpec{Vpc: "vpc1", Vlan: "vlan", CIDRBlock: "10.70.0.0/24,fd70::/64", Gateway: "10.70.0.1,fd70::1", Provider: "ovn", U2OInterconnection: true})
+	underlay.Status.U2OInterconnectionIP = "10.70.0.2,fd70::2"
+	n.must(underlay)
+	got := n.mustPost(request("web", "u1", v1.PodInterface{Subnet: "underlay"}, v1.PodInterface{Subnet: "second"})).Status.Interfaces
+	if got[0].Gateway != "10.70.0.2,fd70::2" || got[1].Gateway != "10.0.1.1" {
+		t.Errorf("gateways %q and %q", got[0].Gateway, got[1].Gateway)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apiserver/pkg/util/dryrun"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/podnet"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/ip"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
@@ -152,7 +153,12 @@ func statusOf(v storage.View, ips []*v1.IP) []v1.PodInterfaceStatus {
 	for i, ip := range ips {
 		out[i] = v1.PodInterfaceStatus{Name: ip.Name, Spec: *ip.Spec.DeepCopy()}
 		if s, ok := storage.Get[*v1.Subnet](v, "subnets", ip.Spec.Subnet); ok {
-			out[i].Provider, out[i].CIDRBlock, out[i].Gateway, out[i].Mtu = s.Spec.Provider, s.Spec.CIDRBlock, s.Spec.Gateway, s.Spec.Mtu
+			out[i].Provider, out[i].CIDRBlock, out[i].Mtu = s.Spec.Provider, s.Spec.CIDRBlock, s.Spec.Mtu
+			routers, err := podnet.Routers(s)
+			if err != nil {
+				continue // what is stored has been validated
+			}
+			out[i].Gateway = routers.String()
 		}
 	}
 	return out

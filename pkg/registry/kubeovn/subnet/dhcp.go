@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/podnet"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 	"github.com/northbound-ovn/northbound/pkg/storage/ovsdb"
@@ -46,9 +48,17 @@ func (k kind) dhcpV4(s *v1.Subnet, net network) (map[string]string, error) {
 		return nil, err
 	}
 	if len(options) == 0 {
-		options = map[string]string{"router": net.gateway.V4.String(), "mtu": strconv.Itoa(k.mtu(s))}
+		options = map[string]string{"router": routers(s, net).V4.String(), "mtu": strconv.Itoa(k.mtu(s))}
 	}
 	return with(options, map[string]string{"server_id": serverID, "server_mac": nb.RouterMAC(s), "lease_time": "3600"}), nil
+}
+
+// routers are the addresses to which the Subnet's interfaces send what leaves it.
+func routers(s *v1.Subnet, net network) ipam.Addrs {
+	if addrs, err := podnet.Routers(s); err == nil {
+		return addrs
+	}
+	return net.gateway // not reached: what is stored has been validated
 }
 
 // with returns the options completed with those that are missing.

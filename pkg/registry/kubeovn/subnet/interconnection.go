@@ -21,6 +21,8 @@ import (
 const (
 	overlayPriority  = 31000
 	physicalPriority = 29400
+	// With overlayOnlyRouting the physical gateway gets also what is for nodes, whose policies are of priority 30000.
+	overlayOnlyPriority = 30050
 )
 
 var interconnectionPath = specPath.Child("u2oInterconnectionIP")
@@ -102,10 +104,14 @@ func allocateInterconnection(v storage.View, s *v1.Subnet, in ipam.Prefixes, wan
 }
 
 // interconnectionPolicies send packets from the underlay that the router gets to the overlay Subnets of the Vpc, and all others to
-// the physical gateway. With overlayOnlyRouting nodes send it none of the others.
+// the physical gateway: the underlay's interfaces have the router as their gateway (podnet.Routers).
 func interconnectionPolicies(v storage.View, s *v1.Subnet, net network) []storage.Row {
-	if !routesForPhysical(s) {
+	if !isInterconnected(s) {
 		return nil
+	}
+	physical := int64(physicalPriority)
+	if s.Spec.U2OFeatures != nil && s.Spec.U2OFeatures.OverlayOnlyRouting {
+		physical = overlayOnlyPriority
 	}
 	var rows []storage.Row
 	for _, p := range net.prefixes.All() {
@@ -122,21 +128,15 @@ func interconnectionPolicies(v storage.View, s *v1.Subnet, net network) []storag
 		}
 		rows = append(rows,
 			interconnectionPolicy(v, s, "u2o/overlay/"+f, overlayPriority, fmt.Sprintf("%s.src == %s && %s.dst == {%s}", f, p, f, strings.Join(inside, ", ")), "allow", ovsdb.Empty),
-			interconnectionPolicy(v, s, "u2o/physical/"+f, physicalPriority, fmt.Sprintf("%s.src == %s", f, p), "reroute", ovsdb.Strings(gateway.String())))
+			interconnectionPolicy(v, s, "u2o/physical/"+f, physical, fmt.Sprintf("%s.src == %s", f, p), "reroute", ovsdb.Strings(gateway.String())))
 	}
 	return rows
 }
 
-// routesForPhysical reports whether the router of an interconnected underlay gets also packets that are not for overlays.
-func routesForPhysical(s *v1.Subnet) bool {
-	return isInterconnected(s) && (s.Spec.U2OFeatures == nil || !s.Spec.U2OFeatures.OverlayOnlyRouting)
-}
-
-// routeTable is the router's table for packets from a Subnet; empty, the main one. An underlay whose packets for the physical gateway
-// the router gets has its own: OVN drops a packet for which there is no route before it looks at policies, and the Vpc need not
+// routeTable is the router's table for packets from a Subnet; empty, the main one. An interconnected underlay has its own: OVN drops a packet for which there is no route before it looks at policies, and the Vpc need not
 // have a default route. The default Vpc has one in all tables. Users' tables have no slash in their names.
 func (k kind) routeTable(s *v1.Subnet) string {
-	if s.Spec.RouteTable == "" && routesForPhysical(s) && s.Spec.Vpc != k.cfg.DefaultVpc {
+	if s.Spec.RouteTable == "" && isInterconnected(s) && s.Spec.Vpc != k.cfg.DefaultVpc {
 		return "u2o/" + s.Name
 	}
 	return s.Spec.RouteTable

@@ -1,7 +1,6 @@
 package subnet_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -93,8 +92,9 @@ func TestAnInterconnectedUnderlayHasAnAddressOfTheRouter(t *testing.T) {
 	if err := change(func(s *spec) { s.U2OFeatures = &v1.U2OFeatures{OverlayOnlyRouting: true} }); err != nil {
 		t.Fatal(err)
 	}
-	if slices.ContainsFunc(w.Rows("subnets", "phys"), func(r storage.Row) bool { return r.Table == nb.RouterPolicy || r.Table == nb.StaticRoute }) {
-		t.Error("packets that are not for overlays are sent through the router")
+	// The interfaces' gateway is the router: what is not for overlays goes on to the physical gateway, before any policy for nodes.
+	if row, found := w.Row("subnets", "phys", "u2o/physical/ip4"); !found || row.Columns["priority"] != ovsdb.Int(30050) || row.Columns["nexthops"] != ovsdb.Strings("10.5.0.254") {
+		t.Errorf("packets that are not for overlays do not get to the physical gateway: %s", kindtest.Text([]storage.Row{row}))
 	}
 	if err := change(func(s *spec) { s.U2OInterconnection = false }); err != nil {
 		t.Fatal(err)
@@ -102,5 +102,25 @@ func TestAnInterconnectedUnderlayHasAnAddressOfTheRouter(t *testing.T) {
 	stored, _ = storage.Get[*v1.Subnet](w, "subnets", "phys")
 	if _, found := w.Row("subnets", "phys", nb.RouterPortKey); found || stored.Status.U2OInterconnectionIP != "" {
 		t.Errorf("the router is still there: %q", stored.Status.U2OInterconnectionIP)
+	}
+}
+
+func TestDHCPNamesTheRouterOfAnInterconnectedUnderlay(t *testing.T) {
+	w := newWorld(t)
+	w.MustCreate(newSubnet("phys", "v", "10.5.0.0/24", func(s *spec) {
+		s.Vlan, s.U2OInterconnection, s.Gateway, s.U2OInterconnectionIP, s.EnableDHCP = "vlan204", true, "10.5.0.1", "10.5.0.2", true
+	}))
+	router := func() string {
+		row, _ := w.Row("subnets", "phys", nb.DHCPv4Key)
+		return string(row.Columns["options"])
+	}
+	if got := router(); !strings.Contains(got, `["router","10.5.0.2"]`) {
+		t.Errorf("interconnected: %s", got)
+	}
+	if err := kindtest.Change(w, "subnets", "phys", func(s *v1.Subnet) { s.Spec.U2OInterconnection, s.Spec.U2OInterconnectionIP = false, "" }); err != nil {
+		t.Fatal(err)
+	}
+	if got := router(); !strings.Contains(got, `["router","10.5.0.1"]`) {
+		t.Errorf("no longer interconnected: %s", got)
 	}
 }

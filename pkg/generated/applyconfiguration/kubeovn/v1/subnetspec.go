@@ -102,8 +102,9 @@ type SubnetSpecApplyConfiguration struct {
 	Acls []ACLApplyConfiguration `json:"acls,omitempty"`
 	// allowEWTraffic admits traffic within the Subnet whatever acls says. Default: false.
 	AllowEWTraffic *bool `json:"allowEWTraffic,omitempty"`
-	// u2oInterconnection connects an underlay Subnet with the overlay Subnets of its Vpc. Default: false. Refused together
-	// with logicalGateway and for overlays.
+	// u2oInterconnection connects an underlay Subnet with the overlay Subnets of its Vpc: new interfaces, and DHCP, have the
+	// Vpc's router (status.u2oInterconnectionIP) as their gateway, which hands what is not for an overlay to gateway.
+	// Default: false. Refused together with logicalGateway and for overlays.
 	U2OInterconnection *bool `json:"u2oInterconnection,omitempty"`
 	// u2oInterconnectionIP is the address of the Vpc's router in an interconnected underlay, "v4,v6" for both families.
 	// Default: allocated. Refused: the gateway, an address outside cidrBlock or taken.

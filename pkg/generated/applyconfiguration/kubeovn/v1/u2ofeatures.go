@@ -7,8 +7,8 @@ package v1
 //
 // U2OFeatures are options of the interconnection of an underlay with overlay Subnets.
 type U2OFeaturesApplyConfiguration struct {
-	// overlayOnlyRouting sends only traffic for overlay Subnets through the Vpc's router; all other traffic keeps using the
-	// physical gateway. Default: false.
+	// overlayOnlyRouting lets the Vpc's router forward only traffic for overlay Subnets; it hands all other traffic of the
+	// underlay to the physical gateway, also traffic for nodes. Default: false.
 	OverlayOnlyRouting *bool `json:"overlayOnlyRouting,omitempty"`
 }
 
