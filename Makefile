@@ -13,7 +13,7 @@ COMMANDS := $(patsubst cmd/%,$(BIN)/%,$(wildcard cmd/*))
 TOOLS    := $(BIN)/kubectl $(BIN)/lab $(BIN)/pause $(BIN)/coredns
 LAB      := NORTHBOUND_CLUSTER_PROGRAMS=$$(hack/kubernetes/build.sh) $(BIN)/lab -name $(CLUSTER)
 
-.PHONY: all deps deps-lab deps-e2e build images demo run cluster cluster-down test test-aggregated test-dataplane test-cluster test-e2e test-matches bench bench-http bench-cni codegen verify lint clean
+.PHONY: all deps deps-lab deps-e2e build images demo run cluster cluster-down test test-few-names test-aggregated test-dataplane test-cluster test-e2e test-matches bench bench-http bench-cni codegen verify lint clean
 all: build
 
 # The packages of Open vSwitch and OVN; installs nothing when they are there. deps-lab adds what nodes need, deps-e2e what
@@ -61,6 +61,10 @@ cluster-down: $(BIN)/lab
 # Failures stand at the end, with their whole output.
 test: deps
 	$(GO) tool gotestsum --format=pkgname --format-hide-empty-pkg -- -race -timeout=20m ./...
+
+# Few names of each kind that come and go, by many clients at two and three servers: for longer than "test" does it.
+test-few-names: deps
+	$(GO) test ./pkg/apiserver -run=TestFewNames -fewnames.operations=400 -count=10 -timeout=90m
 
 # The checks of server and controller with a real kube-apiserver, which is built once and cached.
 test-aggregated: deps build

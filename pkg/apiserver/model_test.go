@@ -41,7 +41,7 @@ func TestRandomOperations(t *testing.T) {
 		seed = rand.Uint64()
 	}
 	t.Logf("repeat with: go test ./pkg/apiserver -run TestRandomOperations -model.seed=%d -model.operations=%d", seed, *modelOperations)
-	p := newPlayground(t)
+	p := newPlayground(t, 2)
 	p.checks = seed%2 == 0
 	before := dump(t, p.sites[0].server.NBAddress, "Copp", "NB_Global")
 	r := invention{Rand: rand.New(rand.NewPCG(seed, 0)), checks: p.checks, there: func() map[key]storage.Object { return p.model.objects }}
@@ -73,7 +73,7 @@ func TestRandomOperations(t *testing.T) {
 	}
 }
 
-// playground is two servers on one database.
+// playground is several servers on one database.
 type playground struct {
 	sites   []*site
 	options storage.Options // of an engine like theirs
@@ -82,10 +82,9 @@ type playground struct {
 	history []record
 }
 
-func newPlayground(t *testing.T) *playground {
+func newPlayground(t *testing.T, servers int) *playground {
 	t.Helper()
 	first := apiservertest.Start(t)
-	second := apiservertest.Start(t, func(o *apiserver.Options) { o.Northbound.Address = first.NBAddress })
 	p := &playground{}
 	o := apiserver.NewOptions()
 	p.model = &model{external: o.Network.ExternalGatewaySwitch}
@@ -93,7 +92,10 @@ func newPlayground(t *testing.T) *playground {
 	if p.options, err = apiserver.EngineOptions(o, first.NBAddress); err != nil {
 		t.Fatal(err)
 	}
-	p.sites = []*site{p.newSite(t, first), p.newSite(t, second)}
+	p.sites = []*site{p.newSite(t, first)}
+	for range servers - 1 {
+		p.sites = append(p.sites, p.newSite(t, apiservertest.Start(t, func(o *apiserver.Options) { o.Northbound.Address = first.NBAddress })))
+	}
 	for _, s := range p.sites {
 		for _, r := range p.options.Resources {
 			s.watches[r.Name] = follow(t, s.server.Config, r.Name)
@@ -298,9 +300,10 @@ func (p *playground) settle(t *testing.T) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for time.Now().Before(deadline) { // what is wrong then is reported by the checks that follow
-		settled := p.sites[0].server.Engine.Stats().Revision == p.sites[1].server.Engine.Stats().Revision
+		settled := true
 		for _, s := range p.sites {
-			settled = settled && len(wrongStatus(s.server.Engine.View(), p.options.Resources)) == 0
+			settled = settled && s.server.Engine.Stats().Revision == p.sites[0].server.Engine.Stats().Revision &&
+				len(wrongStatus(s.server.Engine.View(), p.options.Resources)) == 0
 		}
 		if settled {
 			return

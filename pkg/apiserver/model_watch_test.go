@@ -133,8 +133,10 @@ func (p *playground) compareWatches(t *testing.T) {
 		}
 	}
 	for resource, l := range p.sites[0].watches {
-		if diff := gocmp.Diff(l.snapshot(), p.sites[1].watches[resource].snapshot()); diff != "" {
-			t.Errorf("the servers' watches of %s end differently:\n%s", resource, diff)
+		for i, s := range p.sites[1:] {
+			if diff := gocmp.Diff(l.snapshot(), s.watches[resource].snapshot()); diff != "" {
+				t.Errorf("the watches of %s at servers 0 and %d end differently:\n%s", resource, 1+i, diff)
+			}
 		}
 	}
 }

@@ -127,6 +127,9 @@ func (s *site) send(t *testing.T, method string, k key, subresource string, body
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if method == http.MethodPatch {
+		req.Header.Set("Content-Type", "application/merge-patch+json")
+	}
 	res, err := s.client.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -31,8 +31,10 @@ type batch struct {
 	reqs []*request
 	docs map[ovsdb.UUID]*docChange
 	rows rowChanges
-	// parents are those of rows that this process did not place, by owner and row key.
-	parents map[string]map[string][]Parent
+	// parents are those of rows that this process did not place, by owner and row.
+	parents map[string]map[ovsdb.UUID][]Parent
+	// sweep: rows that are deleted are taken out of every column that could hold them, whoever put them there.
+	sweep bool
 	// detached, of an audit, reports whether somebody took a row out of a column that it should be in.
 	detached func(Parent, ovsdb.UUID) bool
 
@@ -46,6 +48,8 @@ type batch struct {
 
 	updated []updatedDoc
 
+	firstRow int // the operation of the transaction that inserts the first row
+
 	force bool // send it even if it changes nothing
 	// sealed: the transaction, made before its time; nothing is added to the batch any more.
 	sealed *ovsdb.Txn
@@ -53,7 +57,7 @@ type batch struct {
 	token  token
 	id     uint64    // of the call, once it is sent
 	sent   time.Time // when
-	// applied: a notification that merged it with later transactions has brought its outcome.
+	// applied: its outcome is part of the published state.
 	applied bool
 	// seen: its own notification has come, the reply not yet. It is committed.
 	seen bool
@@ -67,7 +71,7 @@ func newBatch(e *Engine, base, work *state) *batch {
 		e: e, cols: work.columns, now: metav1.NewTime(e.opts.Clock.Now().Truncate(time.Second)), base: base, work: work,
 		docs:    map[ovsdb.UUID]*docChange{},
 		rows:    rowChanges{parents: map[Parent]*members{}, rows: map[ovsdb.UUID]*realized{}},
-		parents: map[string]map[string][]Parent{}, dirty: map[string]bool{}, lazy: map[string]bool{},
+		parents: map[string]map[ovsdb.UUID][]Parent{}, dirty: map[string]bool{}, lazy: map[string]bool{},
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // begin starts a batch on the newest state, that of the batch in flight if there is one.
 func (r *replica) begin() *batch {
 	base := r.state()
-	if r.inflight != nil {
+	if r.inflight != nil && !r.inflight.applied {
 		base = r.inflight.work
 	}
 	return newBatch(r.e, base, r.clone(base))
@@ -34,6 +34,7 @@ func (r *replica) gather() {
 			if q.audit {
 				r.next.detached = r.detached
 			}
+			r.next.sweep = q.sweep // such a request is planned alone
 		}
 		if n := len(r.next.reqs); n >= maxBatch || n > 0 && !together(r.next.reqs[0], q) {
 			return
@@ -211,7 +212,8 @@ func (r *replica) transaction(ctx context.Context, b *batch) (*ovsdb.Txn, error)
 			t.Update(carrierTable, c.after.uuid, row)
 		}
 	}
-	b.rows.write(t, r.columns)
+	b.firstRow = t.Len()
+	b.rows.write(t, r.columns, r.schema, r.untagged)
 	for _, e := range b.dropped {
 		t.Delete(carrierTable, e.uuid)
 	}
@@ -254,17 +256,7 @@ func (r *replica) committed(ctx context.Context, b *batch, unwritten []*entry) {
 	for _, q := range b.reqs {
 		q.confirmed = true
 	}
-	var events []event
-	for _, c := range b.changes() {
-		if c.before == nil && c.after.deleted {
-			continue
-		}
-		events = append(events, event{rev: c.after.rev, prev: c.before, cur: c.after})
-	}
-	if !b.applied {
-		r.adopt(b)
-		r.e.hist.publish(b.work, events)
-	}
+	r.publish(b)
 	maps.Copy(r.lazy, b.lazy)
 	if len(unwritten) > 0 {
 		r.restore(ctx, b, unwritten)
@@ -276,6 +268,23 @@ func (r *replica) committed(ctx context.Context, b *batch, unwritten []*entry) {
 		r.expected += len(r.next.reqs)
 	}
 	r.dismissUnknown()
+}
+
+// publish makes the outcome of a committed batch the current state, unless notifications have brought it.
+func (r *replica) publish(b *batch) {
+	if b.applied {
+		return
+	}
+	b.applied = true
+	var events []event
+	for _, c := range b.changes() {
+		if c.before == nil && c.after.deleted {
+			continue
+		}
+		events = append(events, event{rev: c.after.rev, prev: c.before, cur: c.after})
+	}
+	r.adopt(b)
+	r.e.hist.publish(b.work, events)
 }
 
 // updatedDoc is a document that a transaction writes into a row that should be there; of a tombstone nobody misses the row.
@@ -336,6 +345,7 @@ func (r *replica) adopt(b *batch) {
 			delete(r.rows, uuid)
 		} else {
 			r.rows[uuid] = row
+			delete(r.untagged, uuid)
 		}
 	}
 }

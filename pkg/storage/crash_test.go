@@ -67,6 +67,7 @@ func (l *crashLoad) run(ctx context.Context, w *crashWriter) {
 		} else {
 			w.maybeItems = append(w.maybeItems, name)
 		}
+		w.comeAndGo(ctx, l.t, e, n)
 		if n%4 == 3 && len(w.items) > 1 {
 			if _, err := e.deleteItem(ctx, w.items[0]); err != nil {
 				w.maybeItems = append(w.maybeItems, w.items[0])
@@ -75,6 +76,24 @@ func (l *crashLoad) run(ctx context.Context, w *crashWriter) {
 			}
 			w.items = w.items[1:]
 		}
+	}
+}
+
+// sharedItems are the names that all writers create and delete.
+const sharedItems = 3
+
+// comeAndGo creates an item under a name that all writers use, or deletes it. Whatever comes of it, the database itself has nothing
+// to refuse.
+func (w *crashWriter) comeAndGo(ctx context.Context, t *testing.T, e *toys, n int) {
+	shared := fmt.Sprint("shared-", n%sharedItems)
+	var err error
+	if (n/sharedItems)%2 == 0 {
+		_, err = e.createItem(ctx, item(shared, w.box))
+	} else {
+		_, err = e.deleteItem(ctx, shared)
+	}
+	if err != nil && strings.Contains(err.Error(), "refuses") {
+		t.Errorf("%s: %v", shared, err)
 	}
 }
 
@@ -110,6 +129,15 @@ func (l *crashLoad) finish() {
 		}
 		acked += w.counted
 		unknown += w.maybeCounted + len(w.maybeItems)
+	}
+	for n := range sharedItems {
+		shared := fmt.Sprint("shared-", n)
+		if stored[shared] != "" {
+			must(e.deleteItem(t.Context(), shared))(t)
+		}
+		must(e.createItem(t.Context(), item(shared, l.writers[0].box)))(t)
+		must(e.deleteItem(t.Context(), shared))(t)
+		delete(stored, shared)
 	}
 	for name := range stored {
 		if !strings.HasPrefix(name, "mark-") {

@@ -34,7 +34,7 @@ func (e *Engine) try(ctx context.Context, s *state, writes ...*write) error {
 		return asStatus(err)
 	}
 	t := ovsdb.NewTxn("")
-	b.rows.write(t, b.cols)
+	b.rows.write(t, b.cols, s.schema, nil)
 	if err := t.Err(); err != nil {
 		return asStatus(err)
 	}

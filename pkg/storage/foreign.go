@@ -25,10 +25,12 @@ func (r *replica) foreignRows(u *ovsdb.Update, planned map[ovsdb.UUID]*realized)
 		return
 	}
 	s := r.clone(r.state())
-	targets := []*state{s}
+	targets := []target{{state: s}}
+	var plans []map[ovsdb.UUID]*realized
 	for _, b := range []*batch{r.inflight, r.next} {
-		if b != nil {
-			targets = append(targets, b.work)
+		if b != nil && !b.applied {
+			plans = append(plans, b.rows.rows)
+			targets = append(targets, target{state: b.work, plans: slices.Clone(plans)})
 		}
 	}
 	for table, updates := range u.Tables {
@@ -41,8 +43,39 @@ func (r *replica) foreignRows(u *ovsdb.Update, planned map[ovsdb.UUID]*realized)
 	r.e.hist.publish(s, nil)
 }
 
-// applyRows applies changes of realized rows to states and to the index by UUID. It returns the owners concerned.
-func (r *replica) applyRows(updates []ovsdb.RowUpdate, table string, states ...*state) (owners []string) {
+// target is a state to which changes of rows are applied. A speculative one stands behind transactions that are not executed yet:
+// plans are the rows that these change, in the order of execution.
+type target struct {
+	state *state
+	plans []map[ovsdb.UUID]*realized
+}
+
+// planned returns what becomes of a row that somebody else changed from before to after when the plans are executed: columns that
+// a plan changes are as planned, the others as they are in the database. It is nil when a plan deletes the row.
+func (t target) planned(before, after *realized) *realized {
+	for _, plan := range t.plans {
+		row, changed := plan[after.uuid]
+		if !changed {
+			continue
+		}
+		if row == nil {
+			return nil
+		}
+		merged := *row
+		merged.cols = slices.Clone(row.cols)
+		for i := range merged.cols {
+			if before != nil && row.cols[i] == before.cols[i] {
+				merged.cols[i] = after.cols[i]
+			}
+		}
+		before, after = row, &merged
+	}
+	return after
+}
+
+// applyRows applies changes of realized rows to states and to the index by UUID. It returns the owners concerned. A row is known by
+// its UUID alone: the order of the updates does not matter, also when a row takes the place of another under its owner's key.
+func (r *replica) applyRows(updates []ovsdb.RowUpdate, table string, targets ...target) (owners []string) {
 	columns := r.columns[table]
 	for _, u := range updates {
 		before := r.rows[u.UUID]
@@ -69,19 +102,17 @@ func (r *replica) applyRows(updates []ovsdb.RowUpdate, table string, states ...*
 		if before == nil && after == nil {
 			continue
 		}
-		owner := r.replaceRow(before, after, states)
-		owners = append(owners, owner)
+		owners = append(owners, r.replaceRow(before, after, targets))
 	}
 	return owners
 }
 
-func (r *replica) replaceRow(before, after *realized, states []*state) (owner string) {
-	for _, s := range states {
-		if before != nil && after == nil {
-			s.rows.Delete(before)
-		}
-		if after != nil {
-			s.rows.ReplaceOrInsert(after)
+func (r *replica) replaceRow(before, after *realized, targets []target) (owner string) {
+	for _, t := range targets {
+		if after == nil {
+			t.state.rows.Delete(before)
+		} else if row := t.planned(before, after); row != nil {
+			t.state.rows.ReplaceOrInsert(row)
 		}
 	}
 	if after != nil {

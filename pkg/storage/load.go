@@ -35,17 +35,19 @@ func (r *replica) load(ctx context.Context, initial ovsdb.Initial) error {
 	r.attach(&initial.Update, nil)
 	for table, updates := range initial.Update.Tables {
 		if table != carrierTable {
-			r.applyRows(updates, table, s)
+			r.applyRows(updates, table, target{state: s})
 		}
 	}
 	r.lastTxn = initial.TxnID
 	clear(r.drifted)
 	clear(r.gone)
+	clear(r.untagged)
 	if known {
 		r.reload(ctx, old, s)
 	} else {
 		r.e.hist.publish(s, nil)
 	}
+	r.removeOrphans(ctx)
 	r.startAudit()
 	return nil
 }

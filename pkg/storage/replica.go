@@ -23,10 +23,12 @@ type replica struct {
 	lastTxn string
 	serving bool // the replica is loaded and the token row exists
 
-	docs    map[ovsdb.UUID]*entry    // carrier rows, tombstones included
-	gone    map[ovsdb.UUID]bool      // rows of documents that somebody deleted: the next write inserts them again
-	rows    map[ovsdb.UUID]*realized // rows with our tags
-	writers map[string]string        // of the token row: last transaction by process
+	docs map[ovsdb.UUID]*entry    // carrier rows, tombstones included
+	gone map[ovsdb.UUID]bool      // rows of documents that somebody deleted: the next write inserts them again
+	rows map[ovsdb.UUID]*realized // rows with our tags
+	// untagged are rows that, by their UUID, are ours, but somebody took their tags away. The database's refusal to insert them told.
+	untagged map[ovsdb.UUID]bool
+	writers  map[string]string // of the token row: last transaction by process
 	attachments
 	ttl map[string]int64 // expiry by key
 
@@ -58,8 +60,8 @@ type horizon struct {
 }
 
 func newReplica(e *Engine) *replica {
-	return &replica{e: e, docs: map[ovsdb.UUID]*entry{}, gone: map[ovsdb.UUID]bool{}, rows: map[ovsdb.UUID]*realized{}, ttl: map[string]int64{},
-		lazy: map[string]bool{}, drifted: map[string]bool{}, writers: map[string]string{}}
+	return &replica{e: e, docs: map[ovsdb.UUID]*entry{}, gone: map[ovsdb.UUID]bool{}, rows: map[ovsdb.UUID]*realized{},
+		untagged: map[ovsdb.UUID]bool{}, ttl: map[string]int64{}, lazy: map[string]bool{}, drifted: map[string]bool{}, writers: map[string]string{}}
 }
 
 // state is the published state; an empty one before the first load.
@@ -192,6 +194,9 @@ func (r *replica) notice(ctx context.Context, u *ovsdb.Update) error {
 	if err := r.settleEchoes(); err != nil {
 		return err
 	}
+	if b := r.inflight; b != nil && b.seen {
+		r.publish(b) // what others do between our transaction and its reply comes on top of it
+	}
 	return r.update(ctx, u)
 }
 
@@ -232,12 +237,19 @@ func (r *replica) update(ctx context.Context, u *ovsdb.Update) error {
 func (r *replica) foreignDocuments(ctx context.Context, u *ovsdb.Update) error {
 	s := r.clone(r.state())
 	s.epoch++
+	old := s.rev
+	r.token(s, u.Tables[carrierTable])
+	forgotten := s.compacted > old // what happened up to then is told by no tombstone any more
 	var changed []*entry
 	for _, c := range u.Tables[carrierTable] {
 		before := r.docs[c.UUID]
 		if c.Type == ovsdb.Delete && c.UUID == tokenRow {
 			r.lastTxn = ""
 			return errors.New("the revision row was deleted: loading anew")
+		}
+		if c.Type == ovsdb.Delete && forgotten && before != nil && !before.deleted {
+			r.lastTxn = ""
+			return errors.New("a document went together with its tombstone: loading anew")
 		}
 		if c.Type == ovsdb.Delete {
 			r.carrierGone(ctx, s, c.UUID, before)
@@ -265,18 +277,16 @@ func (r *replica) foreignDocuments(ctx context.Context, u *ovsdb.Update) error {
 		events = append(events, event{rev: e.rev, prev: before, cur: e})
 		r.apply(s, before, e)
 	}
-	old := s.rev
-	r.token(s, u.Tables[carrierTable])
 	owners := r.attach(u, nil)
 	for table, updates := range u.Tables {
 		if table == carrierTable {
 			continue
 		}
-		owners = append(owners, r.applyRows(updates, table, s)...)
+		owners = append(owners, r.applyRows(updates, table, target{state: s})...)
 	}
 	for _, owner := range owners {
-		if e := s.get(owner); e != nil && e.rev <= old {
-			r.drifted[owner] = true // its document does not explain the change
+		if e := s.get(owner); e == nil && s.owns(owner) || e != nil && e.rev <= old {
+			r.drifted[owner] = true // no document explains the change
 		}
 	}
 	if s.rev < old {

@@ -44,6 +44,8 @@ type request struct {
 	writes []*write
 	// solo requests are planned alone, because a transaction that held them failed.
 	solo bool
+	// sweep: rows that the request deletes are held where nobody expects them; see batch.sweep.
+	sweep bool
 	// audit requests look for rows that somebody else changed.
 	audit bool
 

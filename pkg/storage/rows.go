@@ -23,6 +23,7 @@ type rowChanges struct {
 	updates []rowUpdate
 	deletes []*realized
 	parents map[Parent]*members // Parent.UUID is the holding row
+	strays  []*realized         // of the deletes: those that rows may hold which this process does not know
 
 	rows map[ovsdb.UUID]*realized // all rows that the batch changes, as they will be; nil: gone
 }
@@ -66,34 +67,26 @@ func (c *rowChanges) holder(p Parent) *members {
 
 // placeRows records the difference between an owner's rows and the desired ones. A nil owner owns none.
 func (b *batch) placeRows(key string, owner *entry, desired []Row) error {
-	existing := map[string]*realized{}
-	for _, r := range b.work.ownedRows(key) {
-		existing[r.key] = r
-	}
+	existing := b.work.ownedRows(key) // rows of an earlier object of this name among them
 	for i := range desired {
 		want, err := b.realize(owner, &desired[i])
 		if err != nil {
 			return err
 		}
-		have := existing[want.key]
-		if have != nil && have.uuid == want.uuid && have.table == want.table {
-			delete(existing, want.key)
-			b.adjust(have, want)
+		at := slices.IndexFunc(existing, func(r *realized) bool { return r.uuid == want.uuid && r.table == want.table })
+		if at >= 0 {
+			b.adjust(existing[at], want)
+			existing = slices.Delete(existing, at, at+1)
 			continue
 		}
 		b.rows.inserts = append(b.rows.inserts, want)
 		for _, p := range want.parents {
 			b.rows.join(p, want.uuid)
 		}
-		if have != nil { // of an earlier object of this name
-			delete(existing, want.key)
-			b.dropRow(have)
-		}
 		b.setRow(want)
 	}
-	for _, k := range slices.Sorted(maps.Keys(existing)) {
-		b.dropRow(existing[k])
-		b.work.rows.Delete(existing[k])
+	for _, r := range existing {
+		b.dropRow(r)
 	}
 	return nil
 }
@@ -105,10 +98,15 @@ func (b *batch) setRow(r *realized) {
 
 // dropRow removes a row together with the references of its parents.
 func (b *batch) dropRow(r *realized) {
+	b.work.rows.Delete(r)
 	b.rows.deletes = append(b.rows.deletes, r)
 	b.rows.rows[r.uuid] = nil
-	for _, p := range b.parentsOf(r) {
+	parents, known := b.parentsOf(r)
+	for _, p := range parents {
 		b.rows.leave(p, r.uuid)
+	}
+	if !known || b.sweep {
+		b.rows.strays = append(b.rows.strays, r)
 	}
 }
 
@@ -122,7 +120,7 @@ func (b *batch) adjust(have, want *realized) {
 			diff[column] = want.cols[i]
 		}
 	}
-	held := b.parentsOf(have)
+	held, _ := b.parentsOf(have)
 	moved := false
 	for _, p := range want.parents {
 		if !slices.Contains(held, p) || b.detached != nil && b.detached(p, want.uuid) {
@@ -144,26 +142,28 @@ func (b *batch) adjust(have, want *realized) {
 	}
 }
 
-// parentsOf returns the rows that hold r. When this process does not know them, they are computed as its owner computed them on the
-// state that the batch began on: parents' columns are not part of the replica.
-func (b *batch) parentsOf(r *realized) []Parent {
+// parentsOf returns the rows that hold r. When this process did not place r, they are computed as its owner computed them on the
+// state that the batch began on: parents' columns are not part of the replica. known is false for a row that its owner does not want
+// there, and for a row without an owner.
+func (b *batch) parentsOf(r *realized) (parents []Parent, known bool) {
 	if r.epoch == b.base.epoch {
-		return r.parents
+		return r.parents, true
 	}
-	parents, known := b.parents[r.owner]
-	if !known {
-		parents = map[string][]Parent{}
+	computed, done := b.parents[r.owner]
+	if !done {
+		computed = map[ovsdb.UUID][]Parent{}
 		if owner := b.base.get(r.owner); owner != nil && owner.obj != nil {
 			rows, err := owner.res.DesiredRows(b.base, owner.obj)
 			for i := range rows {
 				if err == nil {
-					parents[rows[i].Key] = rows[i].Parents
+					computed[rowUUID(owner, rows[i].Key)] = rows[i].Parents
 				}
 			}
 		}
-		b.parents[r.owner] = parents
+		b.parents[r.owner] = computed
 	}
-	return parents[r.key]
+	parents, known = computed[r.uuid]
+	return parents, known
 }
 
 // realize gives a desired row its identity and tags.
@@ -200,15 +200,23 @@ func (b *batch) realize(owner *entry, row *Row) (*realized, error) {
 }
 
 // write adds the operations to a transaction, in an order that does not depend on chance.
-func (c *rowChanges) write(t *ovsdb.Txn, columns map[string][]string) {
+// Untagged are rows of ours that are there without our tags: they are not inserted but set.
+func (c *rowChanges) write(t *ovsdb.Txn, columns map[string][]string, schema ovsdb.Schema, untagged map[ovsdb.UUID]bool) {
 	for _, r := range c.inserts {
 		row := make(ovsdb.Row, len(r.cols))
 		for i, v := range r.cols {
+			column := columns[r.table][i]
 			if v != "" {
-				row[columns[r.table][i]] = v
+				row[column] = v
+			} else if untagged[r.uuid] {
+				row[column] = schema[r.table][column].Default
 			}
 		}
-		t.Insert(r.table, r.uuid, row)
+		if untagged[r.uuid] {
+			t.Update(r.table, r.uuid, row)
+		} else {
+			t.Insert(r.table, r.uuid, row)
+		}
 	}
 	for _, u := range c.updates {
 		t.Update(u.row.table, u.row.uuid, u.columns)
@@ -229,6 +237,11 @@ func (c *rowChanges) write(t *ovsdb.Txn, columns map[string][]string) {
 		}
 		if len(m.add) > 0 {
 			t.Mutate(p.Table, p.UUID, p.Column, "insert", ovsdb.Refs(m.add...))
+		}
+	}
+	for _, r := range c.strays {
+		for _, holder := range schema.Holders(r.table) {
+			t.Release(holder.Table, holder.Column, r.uuid)
 		}
 	}
 	for _, r := range c.deletes {

@@ -260,6 +260,9 @@ func (r *replica) replied(ctx context.Context, reply *ovsdb.Reply) error {
 		r.e.opts.Metrics.Replanned(len(b.reqs))
 		r.settleUnknown()
 		r.again(b.reqs)
+	case len(b.reqs) == 1 && r.learns(b, op, failure):
+		b.reqs[0].solo = true
+		r.again(b.reqs)
 	case len(b.reqs) == 1:
 		b.reqs[0].finish(refused(failure))
 		r.replan()
@@ -267,6 +270,30 @@ func (r *replica) replied(ctx context.Context, reply *ovsdb.Reply) error {
 		r.apart(b.reqs)
 	}
 	return nil
+}
+
+// What the database says of a row that is deleted while another one refers to it strongly, and of one that is there.
+const (
+	heldElsewhere = "referential integrity violation"
+	duplicateRow  = "duplicate uuid"
+)
+
+// learns reports whether the failure of an operation tells something about rows with which the batch's only request may succeed:
+// somebody has put them elsewhere, or taken their tags away. It is true once for each row and reason.
+func (r *replica) learns(b *batch, op int, failure *ovsdb.OpError) bool {
+	switch n := op - b.firstRow; {
+	case failure.Error == heldElsewhere && !b.reqs[0].sweep:
+		b.reqs[0].sweep = true
+		return true
+	case failure.Error == duplicateRow && n >= 0 && n < len(b.rows.inserts):
+		row := b.rows.inserts[n].uuid
+		if r.rows[row] != nil || r.untagged[row] {
+			return false
+		}
+		r.untagged[row] = true
+		return true
+	}
+	return false
 }
 
 // refused is the answer to a write that the database itself does not accept.

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"strings"
 
 	"k8s.io/utils/third_party/forked/golang/btree"
@@ -70,7 +71,7 @@ type state struct {
 	objects *btree.BTree[*entry]    // live, by key
 	tombs   *btree.BTree[*entry]    // tombstones, by revision
 	index   *btree.BTree[indexItem] // by index key
-	rows    *btree.BTree[*realized] // by owner and row key
+	rows    *btree.BTree[*realized] // by owner, row key and UUID: see rowBefore
 	hints   *hints
 	schema  ovsdb.Schema
 	columns map[string][]string // monitored, by table
@@ -84,14 +85,22 @@ func newState() *state {
 		objects: btree.New(treeDegree, func(a, b *entry) bool { return a.key < b.key }),
 		tombs:   btree.New(treeDegree, func(a, b *entry) bool { return a.rev < b.rev }),
 		index:   btree.New(treeDegree, func(a, b indexItem) bool { return a.key < b.key }),
-		rows: btree.New(treeDegree, func(a, b *realized) bool {
-			if a.owner != b.owner {
-				return a.owner < b.owner
-			}
-			return a.key < b.key
-		}),
-		hints: &hints{values: map[string]uint64{}},
+		rows:    btree.New(treeDegree, rowBefore),
+		hints:   &hints{values: map[string]uint64{}},
 	}
+}
+
+// rowBefore orders rows by owner, row key and UUID. The UUID is part of the order because an owner that is deleted and created again
+// under its name has other rows under the same keys: what happens to the old row must not touch the new one, whichever
+// the database reports first, and a second row under one key must stay visible until it is removed.
+func rowBefore(a, b *realized) bool {
+	if a.owner != b.owner {
+		return a.owner < b.owner
+	}
+	if a.key != b.key {
+		return a.key < b.key
+	}
+	return bytes.Compare(a.uuid[:], b.uuid[:]) < 0
 }
 
 // clone returns a state that can be changed without changing s. Cloning writes to s's trees (not to what readers read), so
@@ -118,6 +127,30 @@ func (s *state) ascend(from, prefix string, yield func(*entry) bool) {
 func (s *state) count(prefix string) (n int) {
 	s.ascend(prefix, prefix, func(*entry) bool { n++; return true })
 	return n
+}
+
+// orphans returns the owners of realized rows that have no document, in order.
+func (s *state) orphans() (owners []string) {
+	last := ""
+	s.rows.Ascend(func(r *realized) bool {
+		if r.owner != last {
+			last = r.owner
+			if s.get(last) == nil {
+				owners = append(owners, last)
+			}
+		}
+		return true
+	})
+	return owners
+}
+
+// owns reports whether an entry, or a name that has none any more, has realized rows.
+func (s *state) owns(owner string) (found bool) {
+	s.rows.AscendGreaterOrEqual(&realized{owner: owner}, func(r *realized) bool {
+		found = r.owner == owner
+		return false
+	})
+	return found
 }
 
 // ownedRows returns the realized rows of an entry.

@@ -98,6 +98,18 @@ func (r *replica) internal(ctx context.Context, audit bool, writes []*write) *re
 	return q
 }
 
+// removeOrphans has realized rows deleted whose owner has no document, before anything else is planned: what they hold, addresses
+// above all, would be given out again.
+func (r *replica) removeOrphans(ctx context.Context) {
+	var first []*request
+	for owners := range slices.Chunk(r.state().orphans(), auditChunk) {
+		q := newRequest(ctx, refreshes(owners)...)
+		q.audit = true
+		first = append(first, q)
+	}
+	r.requeued = append(first, r.requeued...)
+}
+
 // startAudit compares all realized rows with what their owners want, a few at a time and behind all other requests. It is for
 // a database that was loaded: in a session that goes on where the last one ended, the monitor has told of all changes.
 func (r *replica) startAudit() {

@@ -3,6 +3,8 @@ package ovsdb
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Schema describes the columns of a database: tables, then columns.
@@ -16,8 +18,26 @@ type ColumnSchema struct {
 	Map bool
 	// Optional scalar columns may be empty.
 	Optional bool
+	// Holds is the table to whose rows the column refers; "" if there is none, or if the column must hold a row.
+	Holds string
 	// Default is the value that the server leaves out of an update of type Insert.
 	Default Value
+}
+
+// Column names a column of a table.
+type Column struct{ Table, Column string }
+
+// Holders returns the columns that may hold a row of a table, in order. The row can be deleted when none of them holds it strongly.
+// The server should take it out of the others itself, but ovsdb-server 3.1 leaves it in a column that the same transaction changes.
+func (s Schema) Holders(table string) (holders []Column) {
+	for _, t := range slices.Sorted(maps.Keys(s)) {
+		for _, c := range slices.Sorted(maps.Keys(s[t])) {
+			if s[t][c].Holds == table {
+				holders = append(holders, Column{Table: t, Column: c})
+			}
+		}
+	}
+	return holders
 }
 
 // HasTable reports whether the database has a table.
@@ -45,7 +65,7 @@ type columnType struct {
 }
 
 // baseType is a <base-type>: an atomic type's name, or an object.
-type baseType struct{ Type string }
+type baseType struct{ Type, RefTable string }
 
 func (t *columnType) UnmarshalJSON(b []byte) error {
 	if b[0] == '"' {
@@ -84,6 +104,9 @@ func (t columnType) describe() ColumnSchema {
 	c := ColumnSchema{Map: t.Value.Type != ""}
 	c.Scalar = !c.Map && (t.Max == nil || isNumber && n == 1)
 	c.Optional = c.Scalar && t.Min != nil && *t.Min == 0
+	if !c.Map && t.Min != nil && *t.Min == 0 {
+		c.Holds = t.Key.RefTable
+	}
 	switch {
 	case c.Map:
 		c.Default = mapPrefix + suffix

@@ -280,8 +280,8 @@ func TestSchema(t *testing.T) {
 	}
 	want := map[string]ovsdb.ColumnSchema{
 		"Logical_Switch.name":     {Scalar: true, Default: `""`},
-		"Logical_Switch.ports":    {Default: ovsdb.Empty},
-		"Logical_Switch.copp":     {Scalar: true, Optional: true, Default: ovsdb.Empty},
+		"Logical_Switch.ports":    {Holds: "Logical_Switch_Port", Default: ovsdb.Empty},
+		"Logical_Switch.copp":     {Scalar: true, Optional: true, Holds: "Copp", Default: ovsdb.Empty},
 		"Copp.external_ids":       {Map: true, Default: ovsdb.Map(nil)},
 		"NB_Global.nb_cfg":        {Scalar: true, Default: "0"},
 		"NB_Global.ipsec":         {Scalar: true, Default: "false"},

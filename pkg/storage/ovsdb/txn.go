@@ -91,6 +91,20 @@ func (t *Txn) Mutate(table string, uuid UUID, column, mutator string, v Value) {
 	t.raw(`]]}`)
 }
 
+// Release takes a row out of a set column of all rows that hold it there. The server looks at each row of the table.
+func (t *Txn) Release(table, column string, row UUID) {
+	t.begin("mutate", table)
+	t.raw(`,"where":[[`)
+	t.quoted(column)
+	t.raw(`,"includes",`)
+	t.buf = appendRef(t.buf, row)
+	t.raw(`]],"mutations":[[`)
+	t.quoted(column)
+	t.raw(`,"delete",`)
+	t.buf = appendRef(t.buf, row)
+	t.raw(`]]}`)
+}
+
 // Select reads columns (all of them if none is named) of a row; of all rows of the table if uuid is zero.
 func (t *Txn) Select(table string, uuid UUID, columns ...string) {
 	t.begin("select", table)
