@@ -1,6 +1,7 @@
 package ipam
 
 import (
+	"encoding/hex"
 	"iter"
 	"math/big"
 	"net/netip"
@@ -50,6 +51,18 @@ func Key(a netip.Addr) string {
 		text[2*i], text[2*i+1] = digits[b>>4], digits[b&15]
 	}
 	return string(text[:])
+}
+
+// ParseKey returns the address of a Key, and whether the text is one.
+func ParseKey(text string) (netip.Addr, bool) {
+	var bytes [16]byte
+	if len(text) != 2*len(bytes) {
+		return netip.Addr{}, false
+	}
+	if _, err := hex.Decode(bytes[:], []byte(text)); err != nil {
+		return netip.Addr{}, false
+	}
+	return netip.AddrFrom16(bytes).Unmap(), true
 }
 
 // Pool is a prefix without what is excluded from automatic allocation.

@@ -22,7 +22,9 @@ type Request struct {
 	Addrs    ipam.Addrs
 	MAC      string // requested MAC; it has passed CheckMAC
 	NoMAC    bool   // the object has no MAC of its own
-	Paths    Paths
+	// Avoid refuses addresses that are free but not to be chosen; nil refuses none. An address that was asked for is not refused.
+	Avoid func(netip.Addr) bool
+	Paths Paths
 }
 
 // Paths are the fields that errors name.
@@ -77,7 +79,7 @@ func Allocate(v storage.View, s *v1.Subnet, r Request) (Grant, field.ErrorList) 
 			}
 			*f.given = f.wanted
 		case f.pool.IsValid():
-			if *f.given, err = pools.choose(v, s, f.pool); err != nil {
+			if *f.given, err = pools.choose(v, s, f.pool, r.Avoid); err != nil {
 				errs = append(errs, field.Invalid(r.Paths.Subnet, s.Name, err.Error()))
 			}
 		}
@@ -154,7 +156,7 @@ func (p pools) claim(v storage.View, s *v1.Subnet, noun string, a netip.Addr) er
 	return nil
 }
 
-func (p pools) choose(v storage.View, s *v1.Subnet, prefix netip.Prefix) (netip.Addr, error) {
+func (p pools) choose(v storage.View, s *v1.Subnet, prefix netip.Prefix, avoid func(netip.Addr) bool) (netip.Addr, error) {
 	pool := ipam.Pool{Prefix: prefix, Excluded: p.excluded}
 	used := func(from netip.Addr) iter.Seq[netip.Addr] {
 		return func(yield func(netip.Addr) bool) {
@@ -167,6 +169,10 @@ func (p pools) choose(v storage.View, s *v1.Subnet, prefix netip.Prefix) (netip.
 		}
 	}
 	a, ok := pool.Next(resume(v, s, prefix), used)
+	for first := a; ok && avoid != nil && avoid(a); {
+		a, ok = pool.Next(a.Next(), used)
+		ok = ok && a != first // else all that are free were refused
+	}
 	if !ok {
 		dual := p.prefixes.V4.IsValid() && p.prefixes.V6.IsValid()
 		return a, &FullError{Subnet: s.Name, Prefix: prefix, Dual: dual, Size: pool.Size()}

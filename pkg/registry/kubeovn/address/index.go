@@ -1,7 +1,6 @@
 package address
 
 import (
-	"encoding/hex"
 	"iter"
 	"net/netip"
 	"strings"
@@ -63,11 +62,7 @@ func addressOf(key string) (netip.Addr, bool) {
 	if len(key) < 32 {
 		return netip.Addr{}, false
 	}
-	var bytes [16]byte
-	if _, err := hex.Decode(bytes[:], []byte(key[len(key)-32:])); err != nil {
-		return netip.Addr{}, false
-	}
-	return netip.AddrFrom16(bytes).Unmap(), true
+	return ipam.ParseKey(key[len(key)-32:])
 }
 
 // Count returns how many addresses of each family are held in a subnet. It reads all of them.

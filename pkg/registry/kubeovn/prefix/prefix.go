@@ -6,7 +6,6 @@
 package prefix
 
 import (
-	"encoding/hex"
 	"iter"
 	"net/netip"
 	"strings"
@@ -85,15 +84,9 @@ func parse(key string) (netip.Prefix, bool) {
 	if !found {
 		return netip.Prefix{}, false
 	}
-	r := netipx.IPRangeFrom(address(first), address(last))
+	from, _ := ipam.ParseKey(first)
+	to, _ := ipam.ParseKey(last)
+	r := netipx.IPRangeFrom(from, to)
 	p, ok := r.Prefix()
 	return p, ok
-}
-
-func address(digits string) netip.Addr {
-	var b [16]byte
-	if n, err := hex.Decode(b[:], []byte(digits)); err != nil || n != len(b) {
-		return netip.Addr{}
-	}
-	return netip.AddrFrom16(b).Unmap()
 }
