@@ -88,7 +88,8 @@ func (m *model) accompany(old, now storage.Object, gone existence) {
 func (m *model) contradictions() (problems []string) {
 	report := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
 	for a, keys := range m.holders() {
-		if len(keys) > 1 {
+		shared := !slices.ContainsFunc(keys, func(k key) bool { return k.resource != "switch-lb-rules" }) // what they check from
+		if len(keys) > 1 && !shared {
 			report("%s in %s is that of %v", a.addr, a.subnet, keys)
 		}
 	}
@@ -132,7 +133,7 @@ func (m *model) contradictions() (problems []string) {
 		case *v1.SwitchLBRule:
 			for j, other := range m.objects {
 				r, ok := other.(*v1.SwitchLBRule)
-				if ok && j.name > k.name && r.Annotations[v1.AnnotationVpc] == o.Annotations[v1.AnnotationVpc] && sharesFront(r, o) {
+				if ok && j.name > k.name && r.Status.Vpc == o.Status.Vpc && sharesFront(r, o) {
 					report("%s and %s have the same address and port", k, j)
 				}
 			}

@@ -267,6 +267,13 @@ func (m *model) judgeSubnet(s *v1.Subnet) (verdict, string) {
 		return unknown, ""
 	}
 	for k, o := range m.objects {
+		if rule, ok := o.(*v1.SwitchLBRule); ok && rule.Status.Vpc == s.Spec.Vpc {
+			for _, p := range prefixes(s) {
+				if a, err := netip.ParseAddr(rule.Spec.Vip); err == nil && p.Contains(a) {
+					return denied, fmt.Sprintf("%s has %s", k, a)
+				}
+			}
+		}
 		other, ok := o.(*v1.Subnet)
 		if !ok || !routed(other) || other.Spec.Vpc != s.Spec.Vpc {
 			continue
@@ -469,7 +476,7 @@ func (m *model) judgeBalancer(r *v1.SwitchLBRule) (verdict, string) {
 		return unknown, ""
 	}
 	for k, o := range m.objects {
-		if other, ok := o.(*v1.SwitchLBRule); ok && other.Annotations[v1.AnnotationVpc] == vpc && sharesFront(r, other) {
+		if other, ok := o.(*v1.SwitchLBRule); ok && other.Status.Vpc == vpc && sharesFront(r, other) {
 			return denied, fmt.Sprintf("%s has the address and port", k)
 		}
 	}

@@ -5,11 +5,13 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
@@ -24,6 +26,7 @@ import (
 // Indexes of SwitchLBRules and of EndpointSlices.
 const (
 	bySelecting = "selecting" // rules with a selector, by the namespace of their back ends
+	byNamespace = "finding"   // rules with a selector or a service, by the namespace of their back ends
 	byService   = "service"   // rules and slices, by "namespace/service"
 )
 
@@ -38,6 +41,9 @@ type endpoints struct {
 	slicesBy cache.Indexer
 	podsBy   cache.Indexer
 	ipsBy    cache.Indexer
+
+	// unchecked are the rules that were written because they have no address to check from, with what the server said.
+	unchecked sync.Map
 }
 
 func endpointsLoop(c *Controller) (*loop, error) {
@@ -56,6 +62,12 @@ func endpointsLoop(c *Controller) (*loop, error) {
 				return []string{r.Spec.Namespace}
 			}
 			return nil
+		}),
+		byNamespace: index(func(r *v1.SwitchLBRule) []string {
+			if len(r.Spec.Endpoints) > 0 {
+				return nil
+			}
+			return []string{r.Spec.Namespace}
 		}),
 		byService: index(func(r *v1.SwitchLBRule) []string {
 			if r.Spec.Service == "" {
@@ -102,7 +114,7 @@ func endpointsLoop(c *Controller) (*loop, error) {
 		watch(ips.Informer(), func(old, ip *v1.IP) {
 			// Whether an address is one of the rule's Vpc.
 			if old == nil && ip.Spec.PodUID != "" && e.vpcOf(ip) != c.settings.DefaultVpc {
-				add(bySelecting, ip.Spec.Namespace, nil)
+				add(byNamespace, ip.Spec.Namespace, nil)
 			}
 		}))
 }
@@ -119,28 +131,49 @@ func servesAlike(old, pod *corev1.Pod) bool {
 
 func (e *endpoints) sync(ctx context.Context, name string) error {
 	rule, err := e.rules.Get(name)
-	if apierrors.IsNotFound(err) || err == nil && (rule.DeletionTimestamp != nil || len(rule.Spec.Endpoints) > 0) {
+	if apierrors.IsNotFound(err) || err == nil && rule.DeletionTimestamp != nil {
+		e.unchecked.Delete(name)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	var found []v1.SwitchLBRuleEndpoints
-	if selects(rule) {
+	switch {
+	case len(rule.Spec.Endpoints) > 0:
+		found = rule.Status.Endpoints
+	case selects(rule):
 		found = e.bySelector(rule)
-	} else {
+	default:
 		found = e.ofService(rule)
 	}
-	if apiequality.Semantic.DeepEqual(found, rule.Status.Endpoints) {
+	unchecked := e.isNewlyUnchecked(rule)
+	if apiequality.Semantic.DeepEqual(found, rule.Status.Endpoints) && !unchecked {
 		return nil
 	}
 	rule = rule.DeepCopy()
 	rule.Status.Endpoints = found
+	if unchecked {
+		meta.RemoveStatusCondition(&rule.Status.Conditions, v1.ConditionHealthChecked) // the server plans the rule again, and says anew how it is
+	}
 	_, err = e.northbound.KubeovnV1().SwitchLBRules().UpdateStatus(ctx, rule, metav1.UpdateOptions{FieldManager: Manager})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
 	return err
+}
+
+// isNewlyUnchecked reports whether a rule has no address to check back ends from, and was not written because of that: its Subnet came
+// after it, or had no address left. It is true once for each time that the server says so.
+func (e *endpoints) isNewlyUnchecked(rule *v1.SwitchLBRule) bool {
+	c := meta.FindStatusCondition(rule.Status.Conditions, v1.ConditionHealthChecked)
+	if c == nil || c.Reason != v1.ReasonNoSource {
+		e.unchecked.Delete(rule.Name)
+		return false
+	}
+	said := string(rule.UID) + c.Message
+	before, _ := e.unchecked.Swap(rule.Name, said)
+	return before != said
 }
 
 // bySelector finds the pods of a rule with a selector.
@@ -191,7 +224,7 @@ func (e *endpoints) reachable(rule *v1.SwitchLBRule, pod types.UID, a netip.Addr
 	}
 	for _, ip := range byIndex[*v1.IP](e.ipsBy, byUID, string(pod)) {
 		if addrs, err := ipam.ParseAddrs(ip.Spec.IPAddress); err == nil && addrs.Has(a) {
-			return e.vpcOf(ip) == rule.Annotations[v1.AnnotationVpc]
+			return e.vpcOf(ip) == rule.Status.Vpc
 		}
 	}
 	return true // of the node, or of another network
@@ -215,6 +248,7 @@ func perPort(rule *v1.SwitchLBRule, find func(v1.SwitchLBRulePort) []kubeservice
 	for _, port := range rule.Spec.Ports {
 		all := find(port)
 		var chosen []netip.AddrPort
+		all = slices.DeleteFunc(all, func(b kubeservice.BackEnd) bool { return ipam.Unreachable(b.Addr()) != "" || vips.Has(b.Addr()) }) // the server refuses them
 		for _, vip := range vips.All() {
 			chosen = append(chosen, kubeservice.Chosen(all, vip.Is4())...)
 		}

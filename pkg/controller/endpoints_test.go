@@ -72,6 +72,7 @@ func webRule() *v1.SwitchLBRule {
 		ObjectMeta: metav1.ObjectMeta{Name: "svc.ns.web", Annotations: map[string]string{v1.AnnotationVpc: "ovn-cluster"}},
 		Spec: v1.SwitchLBRuleSpec{Vip: "10.96.0.10,fd00:10:96::1", Namespace: "ns", Service: "web", Ports: []v1.SwitchLBRulePort{
 			{Name: "http", Port: 80, TargetPort: 80, Protocol: "TCP"}, {Name: "dns", Port: 53, TargetPort: 53, Protocol: "UDP"}}},
+		Status: v1.SwitchLBRuleStatus{Vpc: "ovn-cluster"},
 	}
 }
 
@@ -96,6 +97,7 @@ func TestWhichEndpointsOfAServiceGetTraffic(t *testing.T) {
 		{"one that is not ready and not going", []any{slice("a", v4, 80, endpoint("10.0.0.8", "nyn"))}, nil},
 		{"each family by itself", []any{slice("a", v4, 80, endpoint("10.0.0.8", "nyy")), slice("b", v6, 80, endpoint("fd00::8", "yyn"))},
 			[]string{"10.0.0.8:80", "[fd00::8]:80"}},
+		{"none that cannot be", []any{slice("a", v4, 80, endpoint("10.96.0.10", "yyn"), endpoint("127.0.0.1", "yyn"), endpoint("10.0.0.8", "yyn"))}, []string{"10.0.0.8:80"}},
 		{"none that are of a headless Service", []any{headless}, nil},
 		{"no names", []any{slice("a", discoveryv1.AddressTypeFQDN, 80, endpoint("example.org", "yyn"))}, nil},
 	} {

@@ -219,27 +219,3 @@ func (a Addrs) String() string {
 	}
 	return ""
 }
-
-// Unservable says why no host answers at an address, whatever the networks around it: "a multicast address", for example; "" when
-// one may. Sources: RFC 6890, RFC 4291.
-func Unservable(a netip.Addr) string {
-	switch {
-	case a.IsUnspecified():
-		return "the unspecified address"
-	case a.IsLoopback():
-		return "a loopback address"
-	case a.IsMulticast():
-		return "a multicast address"
-	case a.IsLinkLocalUnicast():
-		return "a link-local address"
-	case !a.Is4():
-		return ""
-	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return "the broadcast address"
-	case a.As4()[0] == 0:
-		return "an address of 0.0.0.0/8, which stands for hosts of this network without one"
-	case a.As4()[0] >= 240:
-		return "an address of 240.0.0.0/4, which is reserved"
-	}
-	return ""
-}

@@ -31,6 +31,15 @@ func Special(a netip.Addr) string {
 	return ""
 }
 
+// Unreachable returns what an address is that routers never forward to, as Special does and for link-local addresses also; "" when they
+// may.
+func Unreachable(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return Unroutable(netip.PrefixFrom(a, a.BitLen()))
+}
+
 // Unroutable returns what addresses of a prefix are that routers never forward, as Special does and for link-local addresses also;
 // "" when the prefix has none.
 func Unroutable(p netip.Prefix) string {

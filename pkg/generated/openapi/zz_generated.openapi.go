@@ -4900,7 +4900,7 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRuleSpec(ref common.ReferenceCallback) c
 				Properties: map[string]spec.Schema{
 					"vip": {
 						SchemaProps: spec.SchemaProps{
-							Description: "vip is the address of the load balancer; \"v4,v6\" for both families. It may be outside all Subnets; within one it must belong to a Vip of type switch_lb_vip. Required. Refused: an address and port that another rule of the Vpc has.",
+							Description: "vip is the address of the load balancer; \"v4,v6\" for both families. It may be outside all Subnets; within one it must belong to a Vip of type switch_lb_vip. Required. Refused: an address and port that another rule of the Vpc has; the network, broadcast and gateway address of a Subnet; unspecified, loopback, multicast and IPv6 link-local addresses.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -4908,7 +4908,7 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRuleSpec(ref common.ReferenceCallback) c
 					},
 					"namespace": {
 						SchemaProps: spec.SchemaProps{
-							Description: "namespace is the namespace of the back ends. Required.",
+							Description: "namespace is the namespace of the back ends. Required. Unless an annotation names the Vpc (see status.vpc), the rule is in that of the namespace, and follows when it changes: the Vpc of the Subnets that are bound to the namespace; else the Vpc that lists it; else the default Vpc.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -4947,7 +4947,7 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRuleSpec(ref common.ReferenceCallback) c
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "endpoints are the addresses of the back ends. They win over selector and service.",
+							Description: "endpoints are the addresses of the back ends. They win over selector and service. Back ends at interfaces of the Vpc are checked over IPv4 (TCP and UDP), unless the annotation ovn.kubernetes.io/service_health_check is \"false\". The checks in a Subnet come from one address of it, which all its rules share and hold: a free one that is no rule's back end. When there is none, the back ends count as alive and the condition HealthChecked says so. Refused: addresses that no host has, as the network, broadcast or gateway address of a Subnet, unspecified, loopback, link-local and multicast ones; the vip; an address that checks come from.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -4961,7 +4961,7 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRuleSpec(ref common.ReferenceCallback) c
 					},
 					"sessionAffinity": {
 						SchemaProps: spec.SchemaProps{
-							Description: "sessionAffinity is ClientIP (a client stays with its back end) or None. Default: empty, as None. Anything else is refused.",
+							Description: "sessionAffinity is ClientIP (a client stays with its back end, by its IPv4 or IPv6 address) or None. Default: empty, as None. Anything else is refused.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -5014,7 +5014,7 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRuleStatus(ref common.ReferenceCallback)
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions: Ready is true when the load balancer exists.",
+							Description: "conditions: Ready is true when the load balancer exists, false with the reason Conflict when the rule followed its namespace into a Vpc where another rule has its address and port, or where its address lies in a Subnet without a Vip of type switch_lb_vip. HealthChecked says whether the back ends that are interfaces of the Vpc are checked.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -5023,6 +5023,13 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRuleStatus(ref common.ReferenceCallback)
 									},
 								},
 							},
+						},
+					},
+					"vpc": {
+						SchemaProps: spec.SchemaProps{
+							Description: "vpc is the Vpc in which the rule balances: the one that the annotation ovn.kubernetes.io/vpc or ovn.kubernetes.io/logical_router names, or that of the Subnet which ovn.kubernetes.io/logical_switch names; else that of the namespace (see spec.namespace).",
+							Type:        []string{"string"},
+							Format:      "",
 						},
 					},
 					"ports": {
@@ -5046,7 +5053,7 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRuleStatus(ref common.ReferenceCallback)
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "endpoints are the back ends that were found for selector or service, by port. A controller writes them through the status subresource; they are without effect when spec.endpoints is given. Refused: what is no \"address:port\", and a port or a back end that occurs twice.",
+							Description: "endpoints are the back ends that were found for selector or service, by port. A controller writes them through the status subresource; they are without effect when spec.endpoints is given. Refused: what is no \"address:port\", a port or a back end that occurs twice, and addresses that spec.endpoints refuses by themselves.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

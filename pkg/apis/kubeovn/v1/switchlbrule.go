@@ -39,9 +39,12 @@ type SwitchLBRuleList struct {
 // SwitchLBRuleSpec is the desired state of a SwitchLBRule.
 type SwitchLBRuleSpec struct {
 	// vip is the address of the load balancer; "v4,v6" for both families. It may be outside all Subnets; within one it must
-	// belong to a Vip of type switch_lb_vip. Required. Refused: an address and port that another rule of the Vpc has.
+	// belong to a Vip of type switch_lb_vip. Required. Refused: an address and port that another rule of the Vpc has; the network,
+	// broadcast and gateway address of a Subnet; unspecified, loopback, multicast and IPv6 link-local addresses.
 	Vip string `json:"vip"`
-	// namespace is the namespace of the back ends. Required.
+	// namespace is the namespace of the back ends. Required. Unless an annotation names the Vpc (see status.vpc), the rule is in that
+	// of the namespace, and follows when it changes: the Vpc of the Subnets that are bound to the namespace; else the Vpc that lists
+	// it; else the default Vpc.
 	Namespace string `json:"namespace"`
 	// selector selects the back ends among the ready pods of namespace, each entry as "key:value"; a pod must match all. Used
 	// when endpoints is empty.
@@ -52,11 +55,15 @@ type SwitchLBRuleSpec struct {
 	// ready, at the ports that they name. Used when endpoints and selector are empty; refused when all three are.
 	// +optional
 	Service string `json:"service,omitempty"`
-	// endpoints are the addresses of the back ends. They win over selector and service.
+	// endpoints are the addresses of the back ends. They win over selector and service. Back ends at interfaces of the Vpc are checked
+	// over IPv4 (TCP and UDP), unless the annotation ovn.kubernetes.io/service_health_check is "false". The checks in a Subnet come from
+	// one address of it, which all its rules share and hold: a free one that is no rule's back end. When there is none, the back ends
+	// count as alive and the condition HealthChecked says so. Refused: addresses that no host has, as the network, broadcast or gateway
+	// address of a Subnet, unspecified, loopback, link-local and multicast ones; the vip; an address that checks come from.
 	// +optional
 	// +listType=set
 	Endpoints []string `json:"endpoints,omitempty"`
-	// sessionAffinity is ClientIP (a client stays with its back end) or None. Default: empty, as None. Anything else is
+	// sessionAffinity is ClientIP (a client stays with its back end, by its IPv4 or IPv6 address) or None. Default: empty, as None. Anything else is
 	// refused.
 	// +optional
 	SessionAffinity string `json:"sessionAffinity,omitempty"`
@@ -84,13 +91,26 @@ type SwitchLBRulePort struct {
 	Protocol string `json:"protocol,omitempty"`
 }
 
+// Condition of a SwitchLBRule, and its reason when there is no address to check back ends from.
+const (
+	ConditionHealthChecked = "HealthChecked"
+	ReasonNoSource         = "NoSource"
+)
+
 // SwitchLBRuleStatus is the observed state of a SwitchLBRule.
 type SwitchLBRuleStatus struct {
-	// conditions: Ready is true when the load balancer exists.
+	// conditions: Ready is true when the load balancer exists, false with the reason Conflict when the rule followed its namespace into
+	// a Vpc where another rule has its address and port, or where its address lies in a Subnet without a Vip of type switch_lb_vip.
+	// HealthChecked says whether the back ends that are interfaces of the Vpc are checked.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// vpc is the Vpc in which the rule balances: the one that the annotation ovn.kubernetes.io/vpc or
+	// ovn.kubernetes.io/logical_router names, or that of the Subnet which ovn.kubernetes.io/logical_switch names; else that of the
+	// namespace (see spec.namespace).
+	// +optional
+	Vpc string `json:"vpc,omitempty"`
 	// ports are the ports as "53/UDP,53/TCP".
 	// +optional
 	Ports string `json:"ports,omitempty"`
@@ -99,8 +119,8 @@ type SwitchLBRuleStatus struct {
 	// +optional
 	Service string `json:"service,omitempty"`
 	// endpoints are the back ends that were found for selector or service, by port. A controller writes them through the status
-	// subresource; they are without effect when spec.endpoints is given. Refused: what is no "address:port", and a port or a
-	// back end that occurs twice.
+	// subresource; they are without effect when spec.endpoints is given. Refused: what is no "address:port", a port or a
+	// back end that occurs twice, and addresses that spec.endpoints refuses by themselves.
 	// +optional
 	// +listType=atomic
 	Endpoints []SwitchLBRuleEndpoints `json:"endpoints,omitempty"`

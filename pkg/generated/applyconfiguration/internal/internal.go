@@ -1526,6 +1526,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: service
       type:
         scalar: string
+    - name: vpc
+      type:
+        scalar: string
 - name: io.kubeovn.v1.Toleration
   map:
     fields:

@@ -20,7 +20,7 @@ func NewResource(cfg kubeovn.Config) *storage.Resource {
 		Index:      index,
 		Plan:       plan,
 		Affected: func(v storage.View, old, ip *v1.IP) []storage.Ref {
-			return append(lbplace.AffectedByInterface(v, "switch-lb-rules", old, ip), egress.AffectedByPort(v, cfg, old, ip)...)
+			return append(lbplace.AffectedByInterface(v, cfg, old, ip), egress.AffectedByPort(v, cfg, old, ip)...)
 		},
 		Rows: kind{cfg}.rows,
 	})

@@ -1,8 +1,14 @@
 // Package lbplace says where the load balancers of a Vpc hang, and what concerns them without their knowing it by name: they hang on
-// the switches of all the Vpc's Subnets, and watch the ports of those interfaces that happen to have the address of a back end.
+// the switches of the Vpc's Subnets, and watch the ports of those interfaces that happen to have the address of a back end.
 //
-//	load-balancer/<vpc>/<resource>/<name>                           objects whose load balancers hang on the Vpc's switches
-//	back-end/<vpc>/<16 bytes of the address, hexadecimal>           objects with that back end
+//	load-balancer/<home>/<resource>/<name>      objects whose load balancers hang on the switches of their Vpc
+//	back-end/<home>/<address>                   objects with that back end
+//	front-end/<home>/<address>/<port>           objects that answer at that address and port
+//	health-source/<subnet>/<address>            objects that check back ends from that address of a Subnet
+//	vpc-of-namespace/<namespace>/<vpc>          Vpcs that list a namespace
+//
+// A home is "vpc/<vpc>" of an object that names its Vpc, "following" of one that follows its namespace; keys of the latter end with
+// "/<namespace>". An address is 16 bytes, hexadecimal.
 package lbplace
 
 import (
@@ -13,19 +19,12 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/prefix"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
-
-// Key is the index key of an object whose load balancers hang on the switches of a Vpc.
-func Key(vpc, resource, name string) string { return base(vpc) + resource + "/" + name }
-
-func base(vpc string) string { return "load-balancer/" + vpc + "/" }
-
-// BackEndKey is the index key of an object with a back end in a Vpc.
-func BackEndKey(vpc string, a netip.Addr) string { return "back-end/" + vpc + "/" + ipam.Key(a) }
 
 // ProxyKey is the index key of an address in a Subnet that the router port answers for.
 func ProxyKey(subnet string, a netip.Addr) string { return "arp-proxy/" + subnet + "/" + a.String() }
@@ -34,19 +33,23 @@ func ProxyKey(subnet string, a netip.Addr) string { return "arp-proxy/" + subnet
 func Proxied(v storage.View, subnet string) []string {
 	keys := "arp-proxy/" + subnet + "/"
 	var out []string
-	for key := range v.Scan(keys, strings.TrimSuffix(keys, "/")+"0") {
+	for key := range v.Scan(keys, after(keys)) {
 		out = append(out, strings.TrimPrefix(key, keys))
 	}
 	return out
 }
 
-// InSwitches is the place of a load balancer in the switches of all Subnets of a Vpc that its router reaches.
-func InSwitches(v storage.View, vpc string) []storage.Parent {
+// after is the first key that follows every key with a prefix, which ends in a slash.
+func after(keys string) string { return strings.TrimSuffix(keys, "/") + "0" }
+
+// InSwitches is the place of a load balancer in the switches of those Subnets of a Vpc that its router reaches and that wants
+// accepts. A nil wants accepts all.
+func InSwitches(v storage.View, vpc string, wants func(*v1.Subnet) bool) []storage.Parent {
 	var places []storage.Parent
 	seen := map[string]bool{} // a Subnet of both families has two prefixes
 	for _, holder := range prefix.All(v, prefix.InVpc(vpc)) {
 		s, ok := holder.(*v1.Subnet)
-		if !ok || seen[s.Name] || !address.HasPorts(s) {
+		if !ok || seen[s.Name] || !address.HasPorts(s) || wants != nil && !wants(s) {
 			continue
 		}
 		seen[s.Name] = true
@@ -55,22 +58,60 @@ func InSwitches(v storage.View, vpc string) []storage.Parent {
 	return places
 }
 
-// AffectedBySubnet names the objects whose load balancers hang elsewhere when s takes the place of old: for Affected of the kind Subnet.
-// Either is nil when there is none.
-func AffectedBySubnet(v storage.View, old, s *v1.Subnet) []storage.Ref {
-	if slices.Equal(placesOf(old), placesOf(s)) {
+// Balances reports whether the load balancers of a Subnet's Vpc hang on its switch: spec.enableLb, or else --enable-lb.
+func Balances(cfg kubeovn.Config, s *v1.Subnet) bool {
+	if s.Spec.EnableLb == nil {
+		return cfg.EnableLB
+	}
+	return *s.Spec.EnableLb
+}
+
+// AffectedBySubnet names the objects whose load balancers hang elsewhere when s takes the place of old: for Affected of the kind
+// Subnet. Either is nil when there is none.
+func AffectedBySubnet(v storage.View, cfg kubeovn.Config, old, s *v1.Subnet) []storage.Ref {
+	moved, bound := !slices.Equal(placesOf(old), placesOf(s)), differing(boundTo(old), boundTo(s))
+	if !moved && len(bound) == 0 {
 		return nil
 	}
 	var refs []storage.Ref
+	var vpcs []string
 	for _, subnet := range [...]*v1.Subnet{old, s} {
-		if subnet == nil || subnet.Spec.Vpc == "" {
-			continue
+		if moved && subnet != nil && subnet.Spec.Vpc != "" && !slices.Contains(vpcs, subnet.Spec.Vpc) {
+			vpcs = append(vpcs, subnet.Spec.Vpc)
+			refs = append(refs, placed(v, subnet.Spec.Vpc)...)
 		}
-		keys := base(subnet.Spec.Vpc)
-		for key := range v.Scan(keys, strings.TrimSuffix(keys, "/")+"0") {
-			if resource, name, ok := strings.Cut(strings.TrimPrefix(key, keys), "/"); ok {
-				refs = append(refs, storage.Ref{Resource: resource, Name: name})
-			}
+	}
+	return append(refs, followers(v, func(namespace string) bool {
+		return slices.Contains(bound, namespace) || slices.Contains(vpcs, VpcOfNamespace(v, cfg, namespace))
+	})...)
+}
+
+// AffectedByVpc names the objects that follow a namespace which vpc lists, or which old listed: for Affected of the kind Vpc. Either
+// is nil when there is none.
+func AffectedByVpc(v storage.View, old, vpc *v1.Vpc) []storage.Ref {
+	listed := func(vpc *v1.Vpc) []string {
+		if vpc == nil {
+			return nil
+		}
+		return vpc.Spec.Namespaces
+	}
+	changed := differing(listed(old), listed(vpc))
+	if old != nil && vpc != nil && old.Spec.DefaultSubnet != vpc.Spec.DefaultSubnet {
+		changed = append(changed, vpc.Spec.Namespaces...)
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	return followers(v, func(namespace string) bool { return slices.Contains(changed, namespace) })
+}
+
+// AffectedByVip names the objects that follow their namespace and answer at an address of a Vip which comes or goes.
+func AffectedByVip(v storage.View, addrs ipam.Addrs) []storage.Ref {
+	var refs []storage.Ref
+	for _, a := range addrs.All() {
+		keys := "front-end/" + following + "/" + ipam.Key(a) + "/"
+		for _, o := range v.Scan(keys, after(keys)) {
+			refs = append(refs, storage.Ref{Resource: Rules, Name: o.GetName()})
 		}
 	}
 	return refs
@@ -81,12 +122,40 @@ func placesOf(s *v1.Subnet) []string {
 	if s == nil {
 		return nil
 	}
-	return []string{s.Spec.Vpc, s.Spec.Provider, s.Spec.Vlan, s.Spec.CIDRBlock, fmt.Sprint(s.Spec.LogicalGateway, s.Spec.U2OInterconnection)}
+	balances := "default"
+	if s.Spec.EnableLb != nil {
+		balances = fmt.Sprint(*s.Spec.EnableLb)
+	}
+	return []string{s.Spec.Vpc, s.Spec.Provider, s.Spec.Vlan, s.Spec.CIDRBlock, fmt.Sprint(s.Spec.LogicalGateway, s.Spec.U2OInterconnection), balances}
 }
 
-// AffectedByInterface names the rules of a kind that have an IP as back end when it comes or goes: for Affected of the kind IP, whose
+// boundTo are the namespaces whose pods a Subnet binds to its Vpc.
+func boundTo(s *v1.Subnet) []string {
+	if s == nil || s.Spec.Vpc == "" {
+		return nil
+	}
+	return s.Spec.Namespaces
+}
+
+// differing are the members of one list that the other one does not have.
+func differing(a, b []string) []string {
+	var out []string
+	for _, x := range a {
+		if !slices.Contains(b, x) {
+			out = append(out, x)
+		}
+	}
+	for _, x := range b {
+		if !slices.Contains(a, x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// AffectedByInterface names the SwitchLBRules that have an IP as back end when it comes or goes: for Affected of the kind IP, whose
 // addresses do not change. Either is nil when there is none.
-func AffectedByInterface(v storage.View, resource string, old, ip *v1.IP) []storage.Ref {
+func AffectedByInterface(v storage.View, cfg kubeovn.Config, old, ip *v1.IP) []storage.Ref {
 	if old != nil && ip != nil {
 		return nil
 	}
@@ -99,13 +168,10 @@ func AffectedByInterface(v storage.View, resource string, old, ip *v1.IP) []stor
 	}
 	var refs []storage.Ref
 	for _, text := range [...]string{ip.Spec.V4IPAddress, ip.Spec.V6IPAddress} {
-		a, err := ipam.ParseAddr(text)
-		if err != nil {
-			continue
-		}
-		key := BackEndKey(s.Spec.Vpc, a)
-		for _, o := range v.Scan(key, key+"\x00") {
-			refs = append(refs, storage.Ref{Resource: resource, Name: o.GetName()})
+		if a, err := ipam.ParseAddr(text); err == nil {
+			for o := range WithBackEnd(v, cfg, s.Spec.Vpc, a) {
+				refs = append(refs, storage.Ref{Resource: Rules, Name: o.GetName()})
+			}
 		}
 	}
 	return refs

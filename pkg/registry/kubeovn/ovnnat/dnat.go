@@ -130,6 +130,6 @@ func rowsOfDnat(v storage.View, r *v1.OvnDnatRule) []storage.Row {
 			"options":      ovsdb.Map(options),
 			"external_ids": nb.ExternalIDs(nil),
 		},
-		Parents: append(nb.InRouter(v, s.Vpc, "load_balancer"), lbplace.InSwitches(v, s.Vpc)...),
+		Parents: append(nb.InRouter(v, s.Vpc, "load_balancer"), lbplace.InSwitches(v, s.Vpc, nil)...),
 	}}
 }

@@ -128,7 +128,7 @@ func (r *rules[T]) index(obj T) []string {
 	keys := r.use(obj).Keys()
 	keys = append(keys, reach.Keys(*r.outcome(obj).vpc, r.resource, obj.GetName(), r.named(obj)...)...)
 	if r.balances {
-		keys = append(keys, lbplace.Key(*r.outcome(obj).vpc, r.resource, obj.GetName()))
+		keys = append(keys, lbplace.Home{Vpc: *r.outcome(obj).vpc}.PlaceKey(r.resource, obj.GetName()))
 	}
 	return keys
 }

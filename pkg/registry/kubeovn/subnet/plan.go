@@ -12,6 +12,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	vpcs "github.com/northbound-ovn/northbound/pkg/registry/kubeovn/vpc"
 	"github.com/northbound-ovn/northbound/pkg/storage"
@@ -51,6 +52,7 @@ func (k kind) check(v storage.View, old, s *v1.Subnet) field.ErrorList {
 	errs = append(errs, checkPortNames(v, old, s)...)
 	errs = append(errs, k.checkPrefixes(v, old, s)...)
 	errs = append(errs, k.checkNextHops(v, old, s)...)
+	errs = append(errs, k.checkFrontEnds(v, old, s)...)
 	if old != nil {
 		errs = append(errs, checkInUse(v, old, s)...)
 	}
@@ -101,7 +103,7 @@ func checkNamespaces(v storage.View, old, s *v1.Subnet) field.ErrorList {
 		if hasVpc && len(vpc.Spec.Namespaces) > 0 && !slices.Contains(vpc.Spec.Namespaces, ns) {
 			errs = append(errs, field.Invalid(path, ns, fmt.Sprintf("namespace '%s' is out of range to custom vpc '%s'", ns, vpc.Name)))
 		}
-		key := namespaceKey(ns, s.Spec.Provider)
+		key := lbplace.NamespaceKey(ns, s.Spec.Provider)
 		for _, holder := range v.Scan(key, key+"\x00") {
 			if other, ok := holder.(*v1.Subnet); ok && hasVpc && other.Spec.Vpc != "" && other.Spec.Vpc != s.Spec.Vpc {
 				errs = append(errs, field.Invalid(path, ns, fmt.Sprintf("namespace '%s' is bound to subnet %s of vpc '%s'", ns, other.Name, other.Spec.Vpc)))

@@ -27,7 +27,7 @@ func NewResource(cfg kubeovn.Config) *storage.Resource {
 		Plan:       k.plan,
 		Derive:     k.derive,
 		Affected: func(v storage.View, old, s *v1.Subnet) []storage.Ref {
-			return slices.Concat(affected(v, old, s), lbplace.AffectedBySubnet(v, old, s), reach.AffectedBySubnet(v, old, s))
+			return slices.Concat(affected(v, old, s), lbplace.AffectedBySubnet(v, cfg, old, s), reach.AffectedBySubnet(v, old, s))
 		},
 		Rows: k.rows,
 	})
@@ -75,7 +75,7 @@ func (k kind) index(s *v1.Subnet) []string {
 		}
 	}
 	for _, ns := range s.Spec.Namespaces {
-		keys = append(keys, namespaceKey(ns, s.Spec.Provider))
+		keys = append(keys, lbplace.NamespaceKey(ns, s.Spec.Provider))
 	}
 	if egress.IsCentralized(k.cfg, s) {
 		keys = append(keys, egress.CentralizedKey(s.Name))
@@ -84,11 +84,6 @@ func (k kind) index(s *v1.Subnet) []string {
 		keys = append(keys, defaultKey)
 	}
 	return keys
-}
-
-// namespaceKey is per provider: interfaces of different providers are independent of each other.
-func namespaceKey(namespace, provider string) string {
-	return "namespace/" + namespace + "/" + provider
 }
 
 // hasRouterPort reports whether the Vpc's router has a port in the Subnet, as its gateway or besides a physical one.

@@ -1,48 +1,45 @@
 package switchlbrule
 
 import (
-	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
-	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/prefix"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
-// plan decides the Vpc of a new rule, and what any rule holds in it.
+// plan decides the Vpc of a rule, and what the rule holds in it. What was decided for a rule that asks for the same as before stands.
 func (k kind) plan(v storage.View, old, r *v1.SwitchLBRule) error {
 	if r == nil {
 		return nil
 	}
-	vpc := ""
-	if old != nil {
-		vpc = vpcOf(old)
-	} else {
-		vpc = k.findVpc(v, r)
+	vpc, err := namedVpc(v, r)
+	if err != nil {
+		return kubeovn.Invalid("SwitchLBRule", r.Name, field.ErrorList{err})
 	}
-	if v.Get(nb.Vpcs, vpc) == nil {
-		return kubeovn.Invalid("SwitchLBRule", r.Name, field.ErrorList{kubeovn.NotFound(annotationsPath.Key(v1.AnnotationVpc), "Vpc", vpc)})
+	r.Status.Vpc = vpc
+	if vpc == "" {
+		r.Status.Vpc = home(r).In(v, k.cfg)
 	}
-	setAnnotation(r, v1.AnnotationVpc, vpc)
-	var errs field.ErrorList
-	var held []string
-	if old != nil && kubeovn.SameSpec(old, r) {
-		held = heldVips(old)
+	held, errs := vipsInSubnets(v, old, r)
+	if old != nil && kubeovn.SameSpec(old, r) && sameHome(old, r) {
+		errs = nil
 	} else {
-		errs = checkFronts(v, r, vpc)
-		names, more := vipsInSubnets(v, r, vpc)
-		held, errs = names, append(errs, more...)
+		errs = append(k.checkFronts(v, r), errs...)
+		errs = append(errs, k.checkEndpoints(v, r)...)
 	}
 	setAnnotation(r, VipsAnnotation, strings.Join(held, ","))
 	if len(errs) == 0 {
-		errs = holdSources(v, old, r, vpc)
+		k.holdSources(v, old, r)
 	}
 	return kubeovn.Invalid("SwitchLBRule", r.Name, errs)
 }
@@ -58,125 +55,99 @@ func setAnnotation(r *v1.SwitchLBRule, key, value string) {
 	r.Annotations[key] = value
 }
 
-// findVpc is the Vpc in which pods of the rule's namespace get their addresses.
-func (k kind) findVpc(v storage.View, r *v1.SwitchLBRule) string {
-	if vpc := vpcOf(r); vpc != "" {
-		return vpc
-	}
-	bound := "namespace/" + r.Spec.Namespace + "/" + v1.DefaultProvider // the index key of Subnets, see there
-	for _, o := range v.Scan(bound, bound+"\x00") {
-		if s, ok := o.(*v1.Subnet); ok && s.Spec.Vpc != "" {
-			return s.Spec.Vpc
-		}
-	}
-	for o := range v.List(nb.Vpcs) {
-		if vpc, ok := o.(*v1.Vpc); ok && vpc.Spec.DefaultSubnet != "" && slices.Contains(vpc.Spec.Namespaces, r.Spec.Namespace) {
-			return vpc.Name
-		}
-	}
-	return k.cfg.DefaultVpc
-}
-
 // checkFronts refuses an address and port that another rule of the Vpc has.
-func checkFronts(v storage.View, r *v1.SwitchLBRule, vpc string) field.ErrorList {
+func (k kind) checkFronts(v storage.View, r *v1.SwitchLBRule) field.ErrorList {
 	var errs field.ErrorList
 	for _, f := range fronts(r) {
-		for _, o := range v.Scan(f.key(vpc), f.key(vpc)+"\x00") {
+		for o := range lbplace.AtFrontEnd(v, k.cfg, r.Status.Vpc, f.addr, portText(f.port)) {
 			if o.GetName() != r.Name {
-				errs = append(errs, field.Invalid(vipPath, r.Spec.Vip,
-					fmt.Sprintf("%s port %s is in use by SwitchLBRule %s in vpc %s", f.addr, portText(f.port), o.GetName(), vpc)))
+				errs = append(errs, field.Invalid(vipPath, r.Spec.Vip, f.inUse(o, r.Status.Vpc)))
 			}
 		}
 	}
 	return errs
 }
 
-// vipsInSubnets returns the names of the Vips that hold those addresses of a rule that lie in Subnets of the Vpc.
-func vipsInSubnets(v storage.View, r *v1.SwitchLBRule, vpc string) ([]string, field.ErrorList) {
+func (f front) inUse(by storage.Object, vpc string) string {
+	return fmt.Sprintf("%s port %s is in use by SwitchLBRule %s in vpc %s", f.addr, portText(f.port), by.GetName(), vpc)
+}
+
+// vipsInSubnets returns the names of the Vips that hold those addresses of a rule that lie in Subnets of its Vpc. One that is being
+// deleted is held on to, but not taken.
+func vipsInSubnets(v storage.View, old, r *v1.SwitchLBRule) ([]string, field.ErrorList) {
 	var names []string
 	var errs field.ErrorList
 	for _, a := range vipsOf(r).All() {
-		_, holder := prefix.Holding(v, prefix.InVpc(vpc), a)
-		subnet, ok := holder.(*v1.Subnet)
-		if !ok {
+		vip, problem := vipAt(v, r.Status.Vpc, a)
+		if problem != "" {
+			errs = append(errs, field.Invalid(vipPath, r.Spec.Vip, problem))
+		}
+		if vip == nil || slices.Contains(names, vip.Name) {
 			continue
 		}
-		switch owner := address.Holder(v, subnet.Name, a).(type) {
-		case *v1.Vip:
-			if owner.Spec.Type != v1.VipSwitchLB {
-				errs = append(errs, field.Invalid(vipPath, r.Spec.Vip, fmt.Sprintf("%s is the address of Vip %s, which is not of type %s", a, owner.Name, v1.VipSwitchLB)))
-			} else if !slices.Contains(names, owner.Name) {
-				names = append(names, owner.Name)
-			}
-		case nil:
-			errs = append(errs, field.Invalid(vipPath, r.Spec.Vip,
-				fmt.Sprintf("%s lies in subnet %s of vpc %s: create a Vip of type %s with this address first", a, subnet.Name, vpc, v1.VipSwitchLB)))
-		default:
-			errs = append(errs, field.Invalid(vipPath, r.Spec.Vip, fmt.Sprintf("%s is in use by %s", a, address.Describe(owner))))
+		if vip.DeletionTimestamp == nil || old != nil && slices.Contains(heldVips(old), vip.Name) {
+			names = append(names, vip.Name)
 		}
 	}
 	return names, errs
 }
 
-// holdSources gives the rule an address in each Subnet in which it checks back ends. Addresses that it has already stay.
-func holdSources(v storage.View, old, r *v1.SwitchLBRule, vpc string) field.ErrorList {
-	had := map[string]source{}
-	if old != nil {
-		for _, s := range sourcesOf(old) {
-			had[s.subnet] = s
-		}
+// vipAt returns the Vip that holds an address of a load balancer in a Subnet of a Vpc, nil when the address lies in none; or why the
+// address cannot be that of a load balancer.
+func vipAt(v storage.View, vpc string, a netip.Addr) (vip *v1.Vip, problem string) {
+	p, holder := prefix.Holding(v, prefix.InVpc(vpc), a)
+	subnet, ok := holder.(*v1.Subnet)
+	if !ok {
+		return nil, ""
 	}
-	var entries []string
-	for _, subnet := range checkedSubnets(v, r, vpc) {
-		s, ok := had[subnet.Name]
-		if !ok {
-			grant, errs := address.Allocate(v, subnet, address.Request{
-				Resource: Resource, Name: r.Name, Noun: "source of health checks", NoMAC: true,
-				Paths: address.Paths{Subnet: endpointsPath, V4: endpointsPath, V6: endpointsPath},
-			})
-			if len(errs) > 0 {
-				return errs
+	if role := roleIn(subnet, p, a); role != "" {
+		return nil, fmt.Sprintf("%s is the %s of subnet %s of vpc %s", a, role, subnet.Name, vpc)
+	}
+	switch owner := address.Holder(v, subnet.Name, a).(type) {
+	case *v1.Vip:
+		if owner.Spec.Type != v1.VipSwitchLB {
+			return nil, fmt.Sprintf("%s is the address of Vip %s, which is not of type %s", a, owner.Name, v1.VipSwitchLB)
+		}
+		return owner, ""
+	case nil:
+		return nil, fmt.Sprintf("%s lies in subnet %s of vpc %s: create a Vip of type %s with this address first", a, subnet.Name, vpc, v1.VipSwitchLB)
+	default:
+		return nil, fmt.Sprintf("%s is in use by %s", a, address.Describe(owner))
+	}
+}
+
+// roleIn names what an address of a Subnet is for when no host may have it, "" when one may. The gateway of a Subnet that its Vpc's
+// router does not serve is a host of the physical network.
+func roleIn(s *v1.Subnet, p netip.Prefix, a netip.Addr) string {
+	if role := ipam.Unusable(p, a); role != "" {
+		return role
+	}
+	if gateways, err := ipam.ParseAddrs(s.Spec.Gateway); err == nil && gateways.Has(a) && address.IsRouted(s) {
+		return "gateway"
+	}
+	return ""
+}
+
+// checkEndpoints refuses back ends at addresses of Subnets that no host has, and at those from which other rules check.
+func (k kind) checkEndpoints(v storage.View, r *v1.SwitchLBRule) field.ErrorList {
+	var errs field.ErrorList
+	for i, text := range r.Spec.Endpoints {
+		a, err := ipam.ParseAddr(text)
+		p, holder := prefix.Holding(v, prefix.InVpc(r.Status.Vpc), a)
+		s, ok := holder.(*v1.Subnet)
+		if err != nil || !ok {
+			continue
+		}
+		if role := roleIn(s, p, a); role != "" {
+			errs = append(errs, field.Invalid(endpointsPath.Index(i), text, fmt.Sprintf("%s is the %s of subnet %s: no back end can have it", a, role, s.Name)))
+		}
+		for source, by := range lbplace.Sources(v, s.Name) {
+			if source == a && by.GetName() != r.Name {
+				errs = append(errs, field.Invalid(endpointsPath.Index(i), text, fmt.Sprintf(
+					"%s is the address from which back ends in subnet %s are checked (SwitchLBRule %s): no back end can have it", a, s.Name, by.GetName())))
+				break
 			}
-			s = source{subnet.Name, grant.Addrs.V4}
-		}
-		entries = append(entries, s.subnet+"="+s.addr.String())
-	}
-	setAnnotation(r, SourcesAnnotation, strings.Join(entries, ","))
-	return nil
-}
-
-// checkedSubnets are the Subnets, by name, in which a rule checks back ends.
-func checkedSubnets(v storage.View, r *v1.SwitchLBRule, vpc string) []*v1.Subnet {
-	if !checks(r) {
-		return nil
-	}
-	found := map[string]*v1.Subnet{}
-	for _, a := range endpointsOf(r) {
-		if s := subnetOf(v, vpc, a); s != nil && a.Is4() {
-			found[s.Name] = s
 		}
 	}
-	var out []*v1.Subnet
-	for _, s := range found {
-		out = append(out, s)
-	}
-	slices.SortFunc(out, func(a, b *v1.Subnet) int { return strings.Compare(a.Name, b.Name) })
-	return out
-}
-
-// checks reports whether a rule has ports that OVN can check, and its user wants it.
-func checks(r *v1.SwitchLBRule) bool {
-	return r.Annotations[HealthCheckAnnotation] != "false" && vipsOf(r).V4.IsValid() &&
-		slices.ContainsFunc(r.Spec.Ports, func(p v1.SwitchLBRulePort) bool { return protocolOf(p) != "SCTP" })
-}
-
-// derive sets the status: the load balancers exist in the transaction that stores the rule.
-func derive(_ storage.View, r *v1.SwitchLBRule) {
-	ports := make([]string, len(r.Spec.Ports))
-	for i, p := range r.Spec.Ports {
-		ports[i] = portText(p)
-	}
-	r.Status.Ports = strings.Join(ports, ",")
-	r.Status.Service = r.Spec.Namespace + "/" + cmp.Or(r.Spec.Service, "slr-"+r.Name)
-	kubeovn.SetTrue(&r.Status.Conditions, r, "Ready", "Balanced", "the load balancers exist")
+	return errs
 }

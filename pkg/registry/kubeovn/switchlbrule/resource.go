@@ -15,16 +15,16 @@ import (
 )
 
 // Resource is the plural name of the kind.
-const Resource = "switch-lb-rules"
+const Resource = lbplace.Rules
 
-// Annotations. The server writes the last two; v1.AnnotationVpc is the user's at creation.
+// Annotations, besides those of homeAnnotations. The server writes the last two.
 const (
 	HealthCheckAnnotation = "ovn.kubernetes.io/service_health_check" // "false": back ends are not checked
 	SourcesAnnotation     = "kubeovn.io/health-check-sources"        // "subnet1=10.0.1.9,subnet2=10.0.2.9"
 	VipsAnnotation        = "kubeovn.io/vips"                        // names of the Vips that hold spec.vip, "slr-01,slr-02"
 )
 
-// kind is the configuration that Plan depends on.
+// kind is the configuration that Plan, Derive and Rows depend on.
 type kind struct{ cfg kubeovn.Config }
 
 // NewResource returns what the engine knows about SwitchLBRules.
@@ -34,13 +34,11 @@ func NewResource(cfg kubeovn.Config) *storage.Resource {
 		References: references,
 		Index:      index,
 		Plan:       k.plan,
-		Derive:     derive,
-		Rows:       rows,
+		Derive:     k.derive,
+		Affected:   affected,
+		Rows:       k.rows,
 	})
 }
-
-// vpcOf is the Vpc of a stored rule.
-func vpcOf(r *v1.SwitchLBRule) string { return r.Annotations[v1.AnnotationVpc] }
 
 // vipsOf are the addresses of a rule whose spec is valid.
 func vipsOf(r *v1.SwitchLBRule) ipam.Addrs {
@@ -92,33 +90,13 @@ func endpointsOf(r *v1.SwitchLBRule) []netip.Addr {
 	return out
 }
 
-// source is the address in a Subnet from which back ends there are checked.
-type source struct {
-	subnet string
-	addr   netip.Addr
-}
-
-func sourcesOf(r *v1.SwitchLBRule) []source {
-	var out []source
-	for entry := range strings.SplitSeq(r.Annotations[SourcesAnnotation], ",") {
-		subnet, text, found := strings.Cut(entry, "=")
-		if a, err := ipam.ParseAddr(text); found && err == nil {
-			out = append(out, source{subnet, a})
-		}
-	}
-	return out
-}
-
 // heldVips are the names of the Vips that hold the addresses of a stored rule.
 func heldVips(r *v1.SwitchLBRule) []string {
 	return slices.DeleteFunc(strings.Split(r.Annotations[VipsAnnotation], ","), func(name string) bool { return name == "" })
 }
 
 func references(r *v1.SwitchLBRule) []storage.Ref {
-	var refs []storage.Ref
-	if vpc := vpcOf(r); vpc != "" {
-		refs = append(refs, storage.Ref{Resource: nb.Vpcs, Name: vpc, Field: annotationsPath.Key(v1.AnnotationVpc).String()})
-	}
+	refs := homeReferences(r)
 	for _, name := range heldVips(r) {
 		refs = append(refs, storage.Ref{Resource: "vips", Name: name, Field: vipPath.String()})
 	}
@@ -130,16 +108,16 @@ func references(r *v1.SwitchLBRule) []storage.Ref {
 }
 
 func index(r *v1.SwitchLBRule) []string {
-	vpc := vpcOf(r)
-	keys := []string{lbplace.Key(vpc, Resource, r.Name)}
+	home := home(r)
+	keys := []string{home.PlaceKey(Resource, r.Name)}
 	for _, f := range fronts(r) {
-		keys = append(keys, f.key(vpc))
+		keys = append(keys, home.FrontEndKey(f.addr, portText(f.port)))
 	}
 	for _, a := range endpointsOf(r) {
-		keys = append(keys, lbplace.BackEndKey(vpc, a))
+		keys = append(keys, home.BackEndKey(a))
 	}
 	for _, s := range sourcesOf(r) {
-		keys = append(keys, address.Key(s.subnet, s.addr))
+		keys = append(keys, address.Key(s.subnet, s.addr), lbplace.SourceKey(s.subnet, s.addr))
 	}
 	return keys
 }
@@ -158,9 +136,4 @@ func fronts(r *v1.SwitchLBRule) []front {
 		}
 	}
 	return out
-}
-
-// key is the index key of a front: it has one holder in a Vpc.
-func (f front) key(vpc string) string {
-	return "front-end/" + vpc + "/" + ipam.Key(f.addr) + "/" + portText(f.port)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
@@ -22,9 +23,13 @@ func LoadBalancerRow(protocol string) string { return "lb/" + strings.ToLower(pr
 var healthCheck = map[string]string{"interval": "5", "timeout": "20", "success_count": "3", "failure_count": "3"}
 
 // rows returns a load balancer of each protocol of the rule, with the checks of its back ends.
-func rows(v storage.View, r *v1.SwitchLBRule) ([]storage.Row, error) {
-	places := lbplace.InSwitches(v, vpcOf(r))
-	mappings := watched(v, r)
+func (k kind) rows(v storage.View, r *v1.SwitchLBRule) ([]storage.Row, error) {
+	if !balances(r) {
+		return nil, nil
+	}
+	vpc := home(r).In(v, k.cfg)
+	places := lbplace.InSwitches(v, vpc, func(s *v1.Subnet) bool { return lbplace.Balances(k.cfg, s) })
+	mappings := watched(v, r, vpc)
 	var out []storage.Row
 	for _, protocol := range protocols {
 		vips := vipsOfProtocol(r, protocol)
@@ -33,7 +38,7 @@ func rows(v storage.View, r *v1.SwitchLBRule) ([]storage.Row, error) {
 		}
 		fields, checked := ovsdb.Empty, protocol != "SCTP" && len(mappings) > 0
 		if r.Spec.SessionAffinity == affinityClientIP {
-			fields = ovsdb.Strings("ip_src", "ip_dst")
+			fields = ovsdb.Strings(affinityFields(vipsOf(r))...)
 		}
 		columns := ovsdb.Row{
 			"name":             ovsdb.String("slr-" + r.Name + "-" + strings.ToLower(protocol)),
@@ -64,6 +69,19 @@ func options(protocol string) map[string]string {
 		o["ct_flush"] = "true"
 	}
 	return o
+}
+
+// affinityFields are what the back end is chosen by: the addresses of client and load balancer. Those of another family than a packet's do
+// not count in it.
+func affinityFields(vips ipam.Addrs) []string {
+	var fields []string
+	if vips.V4.IsValid() {
+		fields = append(fields, "ip_src", "ip_dst")
+	}
+	if vips.V6.IsValid() {
+		fields = append(fields, "ipv6_src", "ipv6_dst")
+	}
+	return fields
 }
 
 // vipsOfProtocol is the column vips: front ends with the back ends of their family.
@@ -99,19 +117,19 @@ func subnetOf(v storage.View, vpc string, a netip.Addr) *v1.Subnet {
 
 // watched is the column ip_port_mappings: of each back end that is an interface of the Vpc, its port and the address that checks
 // come from. OVN takes back ends that are not in it for alive.
-func watched(v storage.View, r *v1.SwitchLBRule) map[string]string {
+func watched(v storage.View, r *v1.SwitchLBRule, vpc string) map[string]string {
 	mappings := map[string]string{}
-	sources := map[string]netip.Addr{}
-	for _, s := range sourcesOf(r) {
-		sources[s.subnet] = s.addr
+	if !checks(r) {
+		return mappings
 	}
 	for _, a := range endpointsOf(r) {
-		subnet := subnetOf(v, vpcOf(r), a)
-		if subnet == nil || !a.Is4() || !sources[subnet.Name].IsValid() {
+		subnet := subnetOf(v, vpc, a)
+		if subnet == nil || !a.Is4() {
 			continue
 		}
-		if ip, ok := address.Holder(v, subnet.Name, a).(*v1.IP); ok {
-			mappings[a.String()] = ip.Name + ":" + sources[subnet.Name].String()
+		source := sourceIn(r, subnet.Name)
+		if ip, ok := address.Holder(v, subnet.Name, a).(*v1.IP); ok && source.IsValid() {
+			mappings[a.String()] = ip.Name + ":" + source.String()
 		}
 	}
 	return mappings

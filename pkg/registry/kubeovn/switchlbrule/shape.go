@@ -31,14 +31,8 @@ var protocols = []string{"TCP", "UDP", "SCTP"}
 
 // Shape is what requests and tables do with SwitchLBRules.
 var Shape = &shape.Kind[*v1.SwitchLBRule]{
-	Name:     "SwitchLBRule",
-	Validate: validate,
-	ValidateUpdate: func(r, old *v1.SwitchLBRule) field.ErrorList {
-		if vpc := r.Annotations[v1.AnnotationVpc]; vpc != "" {
-			return shape.Fixed(annotationsPath.Key(v1.AnnotationVpc), vpc, vpcOf(old))
-		}
-		return nil
-	},
+	Name:           "SwitchLBRule",
+	Validate:       validate,
 	ValidateStatus: validateStatus,
 	Columns: []metav1.TableColumnDefinition{
 		shape.NameColumn("Name of the SwitchLBRule."),
@@ -54,7 +48,10 @@ var Shape = &shape.Kind[*v1.SwitchLBRule]{
 
 func validate(r *v1.SwitchLBRule) field.ErrorList {
 	s := &r.Spec
-	errs := shape.OptionalName(annotationsPath.Key(v1.AnnotationVpc), r.Annotations[v1.AnnotationVpc])
+	var errs field.ErrorList
+	for _, key := range homeAnnotations {
+		errs = append(errs, shape.OptionalName(annotationsPath.Key(key), r.Annotations[key])...)
+	}
 	if s.Namespace == "" {
 		errs = append(errs, field.Required(specPath.Child("namespace"), "the namespace of the back ends"))
 	} else {
@@ -68,8 +65,9 @@ func validate(r *v1.SwitchLBRule) field.ErrorList {
 		errs = append(errs, field.Invalid(vipPath, s.Vip, err.Error()))
 	default:
 		for _, a := range vips.All() {
-			if a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() {
-				errs = append(errs, field.Invalid(vipPath, s.Vip, fmt.Sprintf("%s cannot be the address of a load balancer", a)))
+			// A link-local address of IPv4 goes to the gateway as any other does, and is used so: that of metadata services.
+			if what := ipam.Unreachable(a); what != "" && !(a.Is4() && a.IsLinkLocalUnicast()) {
+				errs = append(errs, field.Invalid(vipPath, s.Vip, fmt.Sprintf("%s cannot be the address of a load balancer: it is %s", a, what)))
 			}
 		}
 		errs = append(errs, validateEndpoints(s, vips)...)
@@ -96,10 +94,23 @@ func validateEndpoints(s *v1.SwitchLBRuleSpec, vips ipam.Addrs) field.ErrorList 
 			errs = append(errs, field.Duplicate(path, text))
 		case a.Is4() && !vips.V4.IsValid() || a.Is6() && !vips.V6.IsValid():
 			errs = append(errs, field.Invalid(path, text, "spec.vip has no address of this family"))
+		default:
+			errs = append(errs, validateBackEnd(path, text, a, vips)...)
 		}
 		seen.Insert(text)
 	}
 	return errs
+}
+
+// validateBackEnd refuses an address of a back end that no host has, or that is the rule's own.
+func validateBackEnd(path *field.Path, text string, a netip.Addr, vips ipam.Addrs) field.ErrorList {
+	if what := ipam.Unreachable(a); what != "" {
+		return field.ErrorList{field.Invalid(path, text, fmt.Sprintf("%s cannot be the address of a back end: it is %s", a, what))}
+	}
+	if vips.Has(a) {
+		return field.ErrorList{field.Invalid(path, text, fmt.Sprintf("%s is the address of the load balancer itself (spec.vip): name the address of a pod or host", a))}
+	}
+	return nil
 }
 
 func validateSelector(s *v1.SwitchLBRuleSpec) field.ErrorList {
@@ -175,6 +186,8 @@ func validateStatus(r *v1.SwitchLBRule) field.ErrorList {
 				errs = append(errs, field.Invalid(path, text, `must be an address and a port in canonical form, as "10.16.0.5:80" or "[fd00::5]:80"`))
 			case seen.Has(text):
 				errs = append(errs, field.Duplicate(path, text))
+			default:
+				errs = append(errs, validateBackEnd(path, text, b.Addr(), vipsOf(r))...)
 			}
 			seen.Insert(text)
 		}

@@ -34,8 +34,8 @@ func references(vip *v1.Vip) []storage.Ref {
 	return refs
 }
 
-// affected is the Subnet whose router port answers for a load balancer that comes or goes.
-func affected(_ storage.View, old, vip *v1.Vip) []storage.Ref {
+// affected is the Subnet whose router port answers for a load balancer that comes or goes, and the rules that wait for the address.
+func affected(v storage.View, old, vip *v1.Vip) []storage.Ref {
 	if old != nil && vip != nil {
 		return nil
 	}
@@ -45,7 +45,7 @@ func affected(_ storage.View, old, vip *v1.Vip) []storage.Ref {
 	if vip.Spec.Type != v1.VipSwitchLB {
 		return nil
 	}
-	return []storage.Ref{{Resource: "subnets", Name: vip.Spec.Subnet}}
+	return append(lbplace.AffectedByVip(v, assigned(vip)), storage.Ref{Resource: "subnets", Name: vip.Spec.Subnet})
 }
 
 func index(vip *v1.Vip) []string {

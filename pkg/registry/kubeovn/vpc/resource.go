@@ -5,6 +5,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/lbplace"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/prefix"
 	"github.com/northbound-ovn/northbound/pkg/storage"
@@ -22,6 +23,7 @@ func NewResource(cfg kubeovn.Config) *storage.Resource {
 		Plan:       k.plan,
 		Derive:     k.derive,
 		Companions: k.companions,
+		Affected:   lbplace.AffectedByVpc,
 		Rows:       k.rows,
 	})
 }
@@ -52,6 +54,9 @@ func (k kind) index(vpc *v1.Vpc) []string {
 			keys = append(keys, nb.BFDVpcKey(x.subnet, vpc.Name))
 		}
 		keys = append(keys, nb.RouterPortNameKey(nb.RouterPort(vpc.Name, x.subnet)), address.PortKey(nb.PatchPort(x.subnet, vpc.Name)))
+	}
+	for _, ns := range vpc.Spec.Namespaces {
+		keys = append(keys, lbplace.VpcNamespaceKey(ns, vpc.Name))
 	}
 	for _, p := range vpc.Spec.VpcPeerings {
 		keys = append(keys, nb.RouterPortNameKey(nb.PeerPort(vpc.Name, p.RemoteVpc)))

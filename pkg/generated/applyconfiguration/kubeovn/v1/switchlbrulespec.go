@@ -8,9 +8,12 @@ package v1
 // SwitchLBRuleSpec is the desired state of a SwitchLBRule.
 type SwitchLBRuleSpecApplyConfiguration struct {
 	// vip is the address of the load balancer; "v4,v6" for both families. It may be outside all Subnets; within one it must
-	// belong to a Vip of type switch_lb_vip. Required. Refused: an address and port that another rule of the Vpc has.
+	// belong to a Vip of type switch_lb_vip. Required. Refused: an address and port that another rule of the Vpc has; the network,
+	// broadcast and gateway address of a Subnet; unspecified, loopback, multicast and IPv6 link-local addresses.
 	Vip *string `json:"vip,omitempty"`
-	// namespace is the namespace of the back ends. Required.
+	// namespace is the namespace of the back ends. Required. Unless an annotation names the Vpc (see status.vpc), the rule is in that
+	// of the namespace, and follows when it changes: the Vpc of the Subnets that are bound to the namespace; else the Vpc that lists
+	// it; else the default Vpc.
 	Namespace *string `json:"namespace,omitempty"`
 	// selector selects the back ends among the ready pods of namespace, each entry as "key:value"; a pod must match all. Used
 	// when endpoints is empty.
@@ -18,9 +21,13 @@ type SwitchLBRuleSpecApplyConfiguration struct {
 	// service is the name of the Service of namespace whose endpoints are the back ends: those of its EndpointSlices that are
 	// ready, at the ports that they name. Used when endpoints and selector are empty; refused when all three are.
 	Service *string `json:"service,omitempty"`
-	// endpoints are the addresses of the back ends. They win over selector and service.
+	// endpoints are the addresses of the back ends. They win over selector and service. Back ends at interfaces of the Vpc are checked
+	// over IPv4 (TCP and UDP), unless the annotation ovn.kubernetes.io/service_health_check is "false". The checks in a Subnet come from
+	// one address of it, which all its rules share and hold: a free one that is no rule's back end. When there is none, the back ends
+	// count as alive and the condition HealthChecked says so. Refused: addresses that no host has, as the network, broadcast or gateway
+	// address of a Subnet, unspecified, loopback, link-local and multicast ones; the vip; an address that checks come from.
 	Endpoints []string `json:"endpoints,omitempty"`
-	// sessionAffinity is ClientIP (a client stays with its back end) or None. Default: empty, as None. Anything else is
+	// sessionAffinity is ClientIP (a client stays with its back end, by its IPv4 or IPv6 address) or None. Default: empty, as None. Anything else is
 	// refused.
 	SessionAffinity *string `json:"sessionAffinity,omitempty"`
 	// ports are the ports of the load balancer. At least one is required; a port and protocol may occur once.

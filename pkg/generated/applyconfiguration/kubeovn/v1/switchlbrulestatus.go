@@ -11,16 +11,22 @@ import (
 //
 // SwitchLBRuleStatus is the observed state of a SwitchLBRule.
 type SwitchLBRuleStatusApplyConfiguration struct {
-	// conditions: Ready is true when the load balancer exists.
+	// conditions: Ready is true when the load balancer exists, false with the reason Conflict when the rule followed its namespace into
+	// a Vpc where another rule has its address and port, or where its address lies in a Subnet without a Vip of type switch_lb_vip.
+	// HealthChecked says whether the back ends that are interfaces of the Vpc are checked.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
+	// vpc is the Vpc in which the rule balances: the one that the annotation ovn.kubernetes.io/vpc or
+	// ovn.kubernetes.io/logical_router names, or that of the Subnet which ovn.kubernetes.io/logical_switch names; else that of the
+	// namespace (see spec.namespace).
+	Vpc *string `json:"vpc,omitempty"`
 	// ports are the ports as "53/UDP,53/TCP".
 	Ports *string `json:"ports,omitempty"`
 	// service is the service that finds the back ends, as "<namespace>/slr-<name>", or "<namespace>/<spec.service>" where the
 	// rule names one.
 	Service *string `json:"service,omitempty"`
 	// endpoints are the back ends that were found for selector or service, by port. A controller writes them through the status
-	// subresource; they are without effect when spec.endpoints is given. Refused: what is no "address:port", and a port or a
-	// back end that occurs twice.
+	// subresource; they are without effect when spec.endpoints is given. Refused: what is no "address:port", a port or a
+	// back end that occurs twice, and addresses that spec.endpoints refuses by themselves.
 	Endpoints []SwitchLBRuleEndpointsApplyConfiguration `json:"endpoints,omitempty"`
 }
 
@@ -40,6 +46,14 @@ func (b *SwitchLBRuleStatusApplyConfiguration) WithConditions(values ...*metav1.
 		}
 		b.Conditions = append(b.Conditions, *values[i])
 	}
+	return b
+}
+
+// WithVpc sets the Vpc field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Vpc field is set to the value of the last call.
+func (b *SwitchLBRuleStatusApplyConfiguration) WithVpc(value string) *SwitchLBRuleStatusApplyConfiguration {
+	b.Vpc = &value
 	return b
 }
 
