@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=$(VERSION)
 
 # The commands of the project, and the tools that its scripts use.
 COMMANDS := $(patsubst cmd/%,$(BIN)/%,$(wildcard cmd/*))
-TOOLS    := $(BIN)/kubectl $(BIN)/lab $(BIN)/pause $(BIN)/coredns
+TOOLS    := $(BIN)/kubectl $(BIN)/lab $(BIN)/pause $(BIN)/wget $(BIN)/coredns
 LAB      := NORTHBOUND_CLUSTER_PROGRAMS=$$(hack/kubernetes/build.sh) $(BIN)/lab -name $(CLUSTER)
 
 .PHONY: all deps deps-lab deps-e2e build images demo run cluster cluster-down test test-few-names test-aggregated test-dataplane test-cluster test-e2e test-matches bench bench-http bench-cni codegen verify lint clean
@@ -33,14 +33,14 @@ $(COMMANDS): $(BIN)/%:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
 $(BIN)/kubectl $(BIN)/lab: $(BIN)/%:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./hack/$*
-$(BIN)/pause:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./hack/lab/pause
+$(BIN)/pause $(BIN)/wget: $(BIN)/%:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./hack/lab/$*
 # A module of its own, so that Northbound does not require CoreDNS.
 $(BIN)/coredns:
 	cd hack/coredns && GOWORK=off CGO_ENABLED=0 $(GO) build -mod=readonly -trimpath -ldflags '-s -w' -o $(abspath $@) .
 
 # Container images as archives in bin/images.
-images: build $(BIN)/pause $(BIN)/coredns
+images: build $(BIN)/pause $(BIN)/wget $(BIN)/coredns
 	CGO_ENABLED=0 $(GO) run -trimpath ./hack/images -bin $(BIN) -out $(BIN)/images
 
 # A tour of a server of its own, which is gone afterwards.

@@ -23,4 +23,4 @@ trap 'exit 1' INT TERM
 
 go test -c -tags=cluster -o "$tmp/cluster.test" ./test/cluster
 [ -n "${CLUSTER-}" ] || "${lab[@]}" up -nodes 2
-NORTHBOUND_LAB_COMMAND="${lab[*]}" "${lab[@]}" exec cp "$tmp/cluster.test" -test.timeout=10m -test.parallel=4 "$@"
+NORTHBOUND_LAB_COMMAND="${lab[*]}" "${lab[@]}" exec cp "$tmp/cluster.test" -test.v -test.timeout=10m -test.parallel=4 "$@"

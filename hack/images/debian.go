@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -82,7 +83,10 @@ func (l layer) addProgram(file string) error {
 // both a link and a folder of one name cannot be unpacked, and the loader is asked for by /lib64.
 func inImage(file string) string { return strings.TrimPrefix(file, "/") }
 
-// busyboxLayer is a static shell with everything that it can be called as.
+// broken are applets that crash in Debian's static busybox, whatever they are asked to do.
+var broken = []string{"wget"}
+
+// busyboxLayer is a static shell with everything that it can be called as, and that works.
 func busyboxLayer() (layer, error) {
 	file, err := exec.LookPath("busybox")
 	if err != nil {
@@ -99,7 +103,7 @@ func busyboxLayer() (layer, error) {
 	}
 	l := layer{"bin/busybox": {source: file}}
 	for _, a := range applets {
-		if a != "busybox" {
+		if a != "busybox" && !slices.Contains(broken, a) {
 			l["bin/"+a] = entry{target: "/bin/busybox"}
 		}
 	}

@@ -68,6 +68,9 @@ func all(bin string) map[string]image {
 	program := func(name string) func() (layer, error) {
 		return func() (layer, error) { return programLayer(filepath.Join(bin, name)) }
 	}
+	command := func(name string) func() (layer, error) {
+		return func() (layer, error) { return layer{"bin/" + name: {source: filepath.Join(bin, name)}}, nil }
+	}
 	const unprivileged = "65532"
 	return map[string]image{
 		"apiserver": {
@@ -85,7 +88,7 @@ func all(bin string) map[string]image {
 		},
 		"ovn": {layers: []func() (layer, error){baseLayer, busyboxLayer, ovnLayer}},
 		// What tests run in pods.
-		"busybox": {layers: []func() (layer, error){baseLayer, busyboxLayer}},
+		"busybox": {layers: []func() (layer, error){baseLayer, busyboxLayer, command("wget")}},
 		"coredns": {layers: []func() (layer, error){baseLayer, program("coredns")}, config: registryv1.Config{Entrypoint: []string{"/coredns"}}},
 		// What Kubernetes' own tests run in pods; agnhost is also a DNS server there.
 		"agnhost": {

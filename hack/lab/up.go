@@ -27,6 +27,9 @@ func (l *lab) up(northbound bool) error {
 	if err := l.down(); err != nil {
 		return err
 	}
+	if err := l.removeOldLogs(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(l.path("control-plane"), 0o755); err != nil {
 		return err
 	}
@@ -197,6 +200,26 @@ func (l *lab) down() error {
 		if e.Name() != "log" {
 			errs = append(errs, os.RemoveAll(filepath.Join(l.state, e.Name())))
 		}
+	}
+	return errors.Join(errs...)
+}
+
+// removeOldLogs removes the logs of clusters of any name that are down: nothing else is in their folders.
+func (l *lab) removeOldLogs() error {
+	clusters, err := os.ReadDir(filepath.Dir(l.state))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	var errs []error
+	for _, c := range clusters {
+		dir := filepath.Join(filepath.Dir(l.state), c.Name())
+		entries, err := os.ReadDir(dir)
+		if err != nil || len(entries) > 1 || len(entries) == 1 && entries[0].Name() != "log" {
+			continue // Not a cluster's folder, or that of one that may run.
+		}
+		errs = append(errs, os.RemoveAll(dir))
 	}
 	return errors.Join(errs...)
 }

@@ -20,7 +20,7 @@ build() {
   key=$({ cat go.mod go.sum; go env GOVERSION GOARCH; } | sha256sum | cut -d' ' -f1)
   if [ -x "$dir/$program" ] && [ "$(cat "$dir/.$program.key" 2>/dev/null)" = "$key" ]; then return; fi
   echo "building $program" >&2
-  nice -n 15 go "$@" "${flags[@]}" -o "$dir/.$program.new" "$package"
+  go "$@" "${flags[@]}" -o "$dir/.$program.new" "$package"
   mv "$dir/.$program.new" "$dir/$program"
   echo "$key" >"$dir/.$program.key"
 }
