@@ -19,7 +19,7 @@ const module = "github.com/northbound-ovn/northbound/"
 //
 //	cmd → apiserver | controller | agent | cni | kubectlko → registry → storage → storage/ovsdb
 //
-// apis, cli and ipam are leaves; podnet is what API server and agents must decide alike, kubeservice what controller and agents
+// apis, cli, ipam and repeats are leaves; podnet is what API server and agents must decide alike, kubeservice what controller and agents
 // must. Controller, agent, CNI and plugin are ordinary clients of the API: they see the types and the generated clients, never
 // what is behind them.
 var mayImport = map[string][]string{
@@ -35,11 +35,12 @@ var mayImport = map[string][]string{
 	"pkg/ipam":            {},
 	"pkg/apis":            {},
 	"pkg/cli":             {},
+	"pkg/repeats":         {},
 	"pkg/generated":       {"pkg/apis"},
 	"pkg/generated/ovnnb": {},
-	"pkg/controller":      {"pkg/podnet", "pkg/kubeservice", "pkg/ipam", "pkg/apis", "pkg/generated", "pkg/cli"},
+	"pkg/controller":      {"pkg/podnet", "pkg/kubeservice", "pkg/ipam", "pkg/apis", "pkg/generated", "pkg/cli", "pkg/repeats"},
 	// The node's Open vSwitch is a database, too.
-	"pkg/agent":     {"pkg/cni", "pkg/podnet", "pkg/kubeservice", "pkg/ipam", "pkg/apis", "pkg/generated", "pkg/cli", "pkg/storage/ovsdb"},
+	"pkg/agent":     {"pkg/cni", "pkg/podnet", "pkg/kubeservice", "pkg/ipam", "pkg/apis", "pkg/generated", "pkg/cli", "pkg/repeats", "pkg/storage/ovsdb"},
 	"pkg/cni":       {"pkg/ipam", "pkg/apis", "pkg/generated"},
 	"pkg/kubectlko": {"pkg/ipam", "pkg/apis", "pkg/generated"},
 	"hack":          {},

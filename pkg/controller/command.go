@@ -27,6 +27,7 @@ import (
 
 	"github.com/northbound-ovn/northbound/pkg/cli"
 	"github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
+	"github.com/northbound-ovn/northbound/pkg/repeats"
 )
 
 // Leader election: a leader that cannot renew gives up after 10 s; another one takes over 15 s after the last renewal.
@@ -116,12 +117,13 @@ func run(ctx context.Context, o *Options) error {
 	}
 	config.UserAgent = rest.DefaultKubernetesUserAgent()
 	config.QPS = -1 // the API servers know better how much they can take (priority and fairness)
-	clients, err := o.clients(config)
+	// What cannot be renewed must not wait behind other requests.
+	leases, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
 	}
-	// What cannot be renewed must not wait behind other requests.
-	leases, err := kubernetes.NewForConfig(config)
+	config.Wrap(repeats.New().Refuse)
+	clients, err := o.clients(config)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
+
+	"github.com/northbound-ovn/northbound/pkg/repeats"
 )
 
 // How long a name waits after its first and after many failures in a row.
@@ -70,6 +72,7 @@ func (l *loop) next(ctx context.Context) bool {
 	}
 	defer l.queue.Done(key)
 	err := l.sync(ctx, key)
+	var repeated *repeats.Error
 	switch {
 	case err == nil:
 		l.queue.Forget(key)
@@ -79,6 +82,9 @@ func (l *loop) next(ctx context.Context) bool {
 		klog.FromContext(ctx).V(4).Info("Again", "key", key, "reason", err)
 	case ctx.Err() != nil:
 		return false
+	case errors.As(err, &repeated):
+		l.queue.AddAfter(key, repeated.After)
+		return true
 	case away(err):
 		syncErrors.WithLabelValues(l.name).Inc()
 		klog.FromContext(ctx).V(1).Info("An API server is away; will try again", "key", key, "reason", err)
