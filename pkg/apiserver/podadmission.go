@@ -77,6 +77,7 @@ func (p *podAdmission) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	review.Response.UID = review.Request.UID
+	review.Response.Warnings = append(review.Response.Warnings, warningsAbout(review.Request)...)
 	review.Request = nil
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(&review); err != nil {

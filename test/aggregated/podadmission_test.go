@@ -98,4 +98,11 @@ spec: {automountServiceAccountToken: false, containers: [{name: c, image: none}]
 	for _, right := range []string{pod("a", "10.16.77.8"), pod("holder", "10.16.77.7")} {
 		must(t, right, "create", "--dry-run=server", "-f", "-")
 	}
+	// A name that nobody knows is warned about, also where the pod asks for nothing else.
+	typo := strings.Replace(pod("b", "10.16.77.8"), "ip_address", "ip_adress", 1)
+	_, out, err := kubectl(t, typo, "create", "--dry-run=server", "-f", "-")
+	if err != nil {
+		t.Errorf("a pod with an unknown annotation is refused: %v\n%s", err, out)
+	}
+	contains(t, "the warning", out, "ovn.kubernetes.io/ip_adress", "is ovn.kubernetes.io/ip_address meant?")
 }
