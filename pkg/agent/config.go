@@ -51,6 +51,8 @@ type Config struct {
 	Socket string
 	// Conflist is the file that tells the container runtime of the plugin, written when pods can be plugged; none when empty.
 	Conflist string
+	// Plugins is the folder in which the container runtime looks for plugins.
+	Plugins string
 	// EnableTProxy lets the kubelet's probes reach pods in custom Vpcs.
 	EnableTProxy bool
 	// TProxyPort is the port of the node's loopback addresses that they are redirected to; 0 for any.
@@ -71,6 +73,7 @@ func DefaultConfig() Config {
 		Services:      []netip.Prefix{netip.MustParsePrefix("10.96.0.0/12")},
 		Socket:        "/run/openvswitch/kube-ovn-daemon.sock",
 		Conflist:      "/etc/cni/net.d/01-kube-ovn.conflist",
+		Plugins:       "/opt/cni/bin",
 		TProxyPort:    8102,
 		HealthAddress: "127.0.0.1:10665",
 	}

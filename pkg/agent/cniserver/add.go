@@ -54,6 +54,7 @@ func (s *Server) add(ctx context.Context, r *cni.Request) (*cni.Response, error)
 	}
 	s.tellNeighbours(ctx, r, answer)
 	s.annotate(ctx, pod, r, p.allocated, nics, answer)
+	s.tellOfHostPorts(pod, r)
 	return answer, nil
 }
 

@@ -29,6 +29,8 @@ type Pod struct {
 	podnet.Pod
 	// Over says that the pod has ended or is being deleted: it will need no interface again.
 	Over bool
+	// HostPorts are the ports of the node that lead to the pod's.
+	HostPorts []int32
 }
 
 // Pods are the pods of a node.
@@ -69,9 +71,26 @@ func NewPods(ctx context.Context, client kubernetes.Interface, node string) Pods
 func withoutWeight(obj any) (any, error) {
 	if pod, ok := obj.(*corev1.Pod); ok {
 		pod.ManagedFields = nil
-		pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName, HostNetwork: pod.Spec.HostNetwork}
+		slim := corev1.PodSpec{NodeName: pod.Spec.NodeName, HostNetwork: pod.Spec.HostNetwork}
+		for _, port := range hostPorts(pod) {
+			slim.Containers = append(slim.Containers, corev1.Container{Ports: []corev1.ContainerPort{{HostPort: port}}})
+		}
+		pod.Spec = slim
 	}
 	return obj, nil
+}
+
+// hostPorts are the ports of the node that a pod asks for.
+func hostPorts(pod *corev1.Pod) []int32 {
+	var ports []int32
+	for _, c := range pod.Spec.Containers {
+		for _, p := range c.Ports {
+			if p.HostPort != 0 {
+				ports = append(ports, p.HostPort)
+			}
+		}
+	}
+	return ports
 }
 
 var _ cache.TransformFunc = withoutWeight
@@ -94,7 +113,7 @@ func (p *clusterPods) Pod(ctx context.Context, namespace, name, uid string) (*Po
 
 // complete adds what decides about a pod's interfaces and is not in the pod.
 func (p *clusterPods) complete(ctx context.Context, found *corev1.Pod) (*Pod, error) {
-	pod := &Pod{Pod: podnet.Pod{ObjectMeta: found.ObjectMeta}, Over: over(found)}
+	pod := &Pod{Pod: podnet.Pod{ObjectMeta: found.ObjectMeta}, Over: over(found), HostPorts: hostPorts(found)}
 	ns, err := p.namespaces.Get(found.Namespace)
 	if err != nil {
 		ns, err = p.client.CoreV1().Namespaces().Get(ctx, found.Namespace, metav1.GetOptions{})

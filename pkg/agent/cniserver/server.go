@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
 	"k8s.io/klog/v2"
 
 	"github.com/northbound-ovn/northbound/pkg/agent/host"
@@ -71,6 +72,8 @@ type Config struct {
 	Ready func(context.Context) error
 	// Conflist is written when interfaces can be added for the first time; none when its path is empty.
 	Conflist Conflist
+	// Events tells of pods what concerns their users; nobody is told when it is nil.
+	Events record.EventRecorder
 }
 
 // Server serves the CNI plugin on a node.

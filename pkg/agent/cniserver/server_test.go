@@ -2,6 +2,7 @@ package cniserver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -17,7 +18,10 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/record"
 
 	"github.com/northbound-ovn/northbound/pkg/agent/vswitch"
 	"github.com/northbound-ovn/northbound/pkg/agent/vswitch/vswitchtest"
@@ -510,5 +514,72 @@ func TestTheConfigurationIsForRootAlone(t *testing.T) {
 	}
 	if files, err := filepath.Glob(filepath.Join(n.dir, "net.d", ".*")); err != nil || len(files) > 0 {
 		t.Errorf("left %v, %v", files, err)
+	}
+}
+
+// events notes what is told of pods.
+type events struct {
+	record.EventRecorder
+	mu    sync.Mutex
+	texts []string
+}
+
+func (e *events) Eventf(about runtime.Object, kind, reason, format string, args ...any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	ref := about.(*corev1.ObjectReference)
+	e.texts = append(e.texts, fmt.Sprintf("%s/%s %s %s %s", ref.Namespace, ref.Name, kind, reason, fmt.Sprintf(format, args...)))
+}
+
+func (e *events) all() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.texts)
+}
+
+func TestPortsOfTheNodeAreServedWherePortmapIs(t *testing.T) {
+	told, bin := &events{}, t.TempDir()
+	n := started(t, func(c *Config) { c.Conflist.Plugins, c.Events = bin, told })
+	path := filepath.Join(n.dir, "net.d", "01-kube-ovn.conflist")
+	chained := func() bool {
+		text, err := os.ReadFile(path)
+		var list struct {
+			Plugins []struct {
+				Type         string
+				Capabilities map[string]bool
+			}
+		}
+		if err != nil || json.Unmarshal(text, &list) != nil {
+			return false
+		}
+		return len(list.Plugins) == 2 && list.Plugins[1].Type == "portmap" && list.Plugins[1].Capabilities["portMappings"]
+	}
+	if chained() {
+		t.Error("portmap is chained, and is not there")
+	}
+	withPort := func(p *Pod) { p.HostPorts = []int32{8080, 9090} }
+	a, b, c := n.pod("a", withPort), n.pod("b"), n.pod("c", withPort) // The runtime of the last does not know of portmap yet.
+	a.add()
+	b.add()
+	want := []string{"default/a Warning HostPortNotServed hostPort 8080, 9090 of node " + nodeName + " leads nowhere: the CNI plugin portmap is not installed there (in " + bin + ")"}
+	if diff := cmp.Diff(want, told.all()); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+
+	// It is installed, and somebody removes the configuration.
+	if err := os.WriteFile(filepath.Join(bin, "portmap"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	n.until("portmap is chained", chained)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	n.until("the configuration is back", chained)
+	c.add()
+	if diff := cmp.Diff(want, told.all()); diff != "" {
+		t.Errorf("events, with portmap (-want +got):\n%s", diff)
+	}
+	for _, p := range []*pod{a, b, c} {
+		p.end()
 	}
 }
