@@ -23,7 +23,7 @@ import (
 const connectionsManager = Manager + "/provider-networks"
 
 // connections tells by labels of nodes how they are connected with ProviderNetworks, so that pods can be scheduled where a network is,
-// in the words of Kube-OVN: "<network>.provider-network.kubernetes.io/ready", ".../interface" and ".../exclude".
+// in the words of Kube-OVN: "<network>.provider-network.kubernetes.io/ready", ".../interface", ".../mtu" and ".../exclude".
 type connections struct {
 	kubernetes kubernetes.Interface
 	nodes      corelisters.NodeLister
@@ -81,16 +81,19 @@ func connectionsOf(networks []*v1.ProviderNetwork, node string) map[string]strin
 		if pn.DeletionTimestamp != nil {
 			continue
 		}
-		prefix := pn.Name + ".provider-network.kubernetes.io/"
+		label := func(name, value string) { out[v1.ProviderNetworkLabel(pn.Name, name)] = value }
 		if slices.Contains(pn.Spec.ExcludeNodes, node) {
-			out[prefix+"exclude"] = isTrue
+			label(v1.ProviderNetworkExclude, isTrue)
 			continue
 		}
-		at := slices.IndexFunc(pn.Status.Conditions, func(c v1.ProviderNetworkCondition) bool { return c.Node == node && c.Type == "Ready" })
-		if at < 0 {
+		said := connectionOf(pn, node)
+		if said == nil {
 			continue
 		}
-		out[prefix+"ready"] = strconv.FormatBool(pn.Status.Conditions[at].Status == metav1.ConditionTrue)
+		label(v1.ProviderNetworkReady, strconv.FormatBool(said.Status == metav1.ConditionTrue))
+		if said.MTU > 0 {
+			label(v1.ProviderNetworkMTU, strconv.Itoa(int(said.MTU)))
+		}
 		nic := pn.Spec.DefaultInterface
 		for _, c := range pn.Spec.CustomInterfaces {
 			if slices.Contains(c.Nodes, node) {
@@ -98,8 +101,21 @@ func connectionsOf(networks []*v1.ProviderNetwork, node string) map[string]strin
 			}
 		}
 		if len(validation.IsValidLabelValue(nic)) == 0 { // Interfaces may have more characters in their names.
-			out[prefix+"interface"] = nic
+			label(v1.ProviderNetworkInterface, nic)
 		}
 	}
 	return out
+}
+
+// connectionOf is the condition by which a node's agent says whether the node is connected: an agent is ready only when the labels say
+// so. It is nil when the agent has not said anything.
+func connectionOf(pn *v1.ProviderNetwork, node string) *v1.ProviderNetworkCondition {
+	for _, kind := range [...]string{"Connected", "Ready"} {
+		for i, c := range pn.Status.Conditions {
+			if c.Node == node && c.Type == kind {
+				return &pn.Status.Conditions[i]
+			}
+		}
+	}
+	return nil
 }

@@ -73,7 +73,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	c.recorder = broadcaster.NewRecorder(scheme.Scheme, Manager)
 
 	for _, part := range []func(*Controller) (*loop, error){
-		addressesLoop, carriersLoop, connectionsLoop, endpointsLoop, externalLoop, namespacesLoop, nodesLoop, servicesLoop, vpcDNSLoop,
+		addressesLoop, carriersLoop, connectionsLoop, endpointsLoop, externalLoop, namespacesLoop, nodesLoop, nodeStateLoop, servicesLoop, vpcDNSLoop,
 	} {
 		l, err := part(c)
 		if err != nil {

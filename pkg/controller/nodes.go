@@ -48,7 +48,7 @@ func nodesLoop(c *Controller) (*loop, error) {
 			}
 		}),
 		watch(chassis.Informer(), func(old, chassis *v1.Chassis) {
-			if chassis != nil && (old == nil || old.Spec.ExternalGateway != chassis.Spec.ExternalGateway || !maps.Equal(old.Labels, chassis.Labels)) {
+			if chassis != nil && (old == nil || old.Status.HeartbeatTime.IsZero() != chassis.Status.HeartbeatTime.IsZero() || old.Spec.ExternalGateway != chassis.Spec.ExternalGateway || !maps.Equal(old.Labels, chassis.Labels)) {
 				l.add(chassis.Name)
 			}
 		}),
@@ -118,10 +118,11 @@ func (n *nodes) label(ctx context.Context, chassis *v1.Chassis, labels map[strin
 	return err
 }
 
-// clean removes what a node that is gone has left. A Chassis whose agent never reported was made by hand.
+// clean removes what a node that is gone has left. A Chassis whose agent never reported was made by hand. What belongs to a host that is no
+// node of the cluster stays: its agent would make it again.
 func (n *nodes) clean(ctx context.Context, name string) error {
 	log := klog.FromContext(ctx)
-	if ip, err := n.ips.Get("node-" + name); err == nil && n.isPort(ip) && ip.DeletionTimestamp == nil {
+	if ip, err := n.ips.Get("node-" + name); err == nil && n.isPort(ip) && ip.DeletionTimestamp == nil && !withoutNode(ip) {
 		err := n.clients.Northbound.KubeovnV1().IPs().Delete(ctx, ip.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(ip.UID))})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return err
@@ -129,7 +130,7 @@ func (n *nodes) clean(ctx context.Context, name string) error {
 		log.V(2).Info("Removed the port of a node that is gone", "node", name, "ip", ip.Name)
 	}
 	chassis, err := n.chassis.Get(name)
-	if err != nil || chassis.DeletionTimestamp != nil || chassis.Status.HeartbeatTime.IsZero() {
+	if err != nil || chassis.DeletionTimestamp != nil || chassis.Status.HeartbeatTime.IsZero() || withoutNode(chassis) {
 		return nil
 	}
 	err = n.clients.Northbound.KubeovnV1().Chassis().Delete(ctx, name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(chassis.UID))})
@@ -139,3 +140,6 @@ func (n *nodes) clean(ctx context.Context, name string) error {
 	log.V(2).Info("Removed the Chassis of a node that is gone", "node", name)
 	return nil
 }
+
+// withoutNode reports whether an object belongs to a host that is no node of the cluster.
+func withoutNode(obj metav1.Object) bool { return obj.GetLabels()[v1.LabelWithoutNode] == isTrue }

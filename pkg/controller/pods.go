@@ -44,7 +44,7 @@ func slim(obj any) (any, error) {
 			Spec:       appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas, Ordinals: o.Spec.Ordinals},
 		}, nil
 	case *corev1.Node:
-		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: o.Name, UID: o.UID, ResourceVersion: o.ResourceVersion, Labels: o.Labels, ManagedFields: o.ManagedFields}}, nil
+		return slimNode(o), nil
 	case *corev1.Namespace:
 		return obj, nil
 	}
@@ -114,4 +114,20 @@ func hasOrdinal(set *appsv1.StatefulSet, ordinal int32) bool {
 		replicas = *set.Spec.Replicas
 	}
 	return ordinal >= start && ordinal-start < replicas
+}
+
+// slimNode keeps of a node its labels, the annotations of this API, and what it says of its network.
+func slimNode(o *corev1.Node) *corev1.Node {
+	out := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: o.Name, UID: o.UID, ResourceVersion: o.ResourceVersion, Labels: o.Labels, ManagedFields: o.ManagedFields}}
+	for key, value := range o.Annotations {
+		if strings.HasPrefix(key, v1.AnnotationPrefix) {
+			metav1.SetMetaDataAnnotation(&out.ObjectMeta, key, value)
+		}
+	}
+	for _, c := range o.Status.Conditions {
+		if c.Type == corev1.NodeNetworkUnavailable {
+			out.Status.Conditions = []corev1.NodeCondition{c}
+		}
+	}
+	return out
 }

@@ -241,15 +241,17 @@ func TestANodeTellsHowItIsConnectedWithProviderNetworks(t *testing.T) {
 	}
 	report := func(status metav1.ConditionStatus) {
 		t.Helper()
-		network.Status.Conditions = []v1.ProviderNetworkCondition{{Node: "wired", Type: "Ready", Status: status}, {Node: "other", Type: "Ready", Status: metav1.ConditionTrue}}
+		network.Status.Conditions = []v1.ProviderNetworkCondition{
+			{Node: "wired", Type: "Connected", Status: status, MTU: 9000}, {Node: "wired", Type: "Ready", Status: metav1.ConditionFalse}, {Node: "other", Type: "Ready", Status: metav1.ConditionTrue},
+		}
 		network = must(networks.UpdateStatus(t.Context(), network, metav1.UpdateOptions{}))(t)
 	}
 	const prefix = "office.provider-network.kubernetes.io/"
 	want(map[string]string{"mine": "yes"})
 	report(metav1.ConditionTrue)
-	want(map[string]string{"mine": "yes", prefix + "ready": "true", prefix + "interface": "eth2"})
+	want(map[string]string{"mine": "yes", prefix + "ready": "true", prefix + "interface": "eth2", prefix + "mtu": "9000"})
 	report(metav1.ConditionFalse)
-	want(map[string]string{"mine": "yes", prefix + "ready": "false", prefix + "interface": "eth2"})
+	want(map[string]string{"mine": "yes", prefix + "ready": "false", prefix + "interface": "eth2", prefix + "mtu": "9000"})
 	network.Spec.CustomInterfaces, network.Spec.ExcludeNodes = nil, []string{"wired"}
 	network = must(networks.Update(t.Context(), network, metav1.UpdateOptions{}))(t)
 	want(map[string]string{"mine": "yes", prefix + "exclude": "true"})

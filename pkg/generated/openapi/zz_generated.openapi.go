@@ -539,7 +539,7 @@ func schema_pkg_apis_kubeovn_v1_ChassisStatus(ref common.ReferenceCallback) comm
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions: Ready is true while the agent reports and ovn-controller is connected.",
+							Description: "conditions: Ready is true while the agent reports, ovn-controller is connected, and the node's network is as it should be.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -3645,7 +3645,7 @@ func schema_pkg_apis_kubeovn_v1_ProviderNetworkCondition(ref common.ReferenceCal
 					},
 					"type": {
 						SchemaProps: spec.SchemaProps{
-							Description: "type is Ready.",
+							Description: "type is Connected or Ready. A node that is connected is ready when its labels say so, too, by which pods are scheduled (\"<network>.provider-network.kubernetes.io/...\").",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -3671,6 +3671,13 @@ func schema_pkg_apis_kubeovn_v1_ProviderNetworkCondition(ref common.ReferenceCal
 							Description: "message is a sentence for humans.",
 							Type:        []string{"string"},
 							Format:      "",
+						},
+					},
+					"mtu": {
+						SchemaProps: spec.SchemaProps{
+							Description: "mtu is that of the node's interface, in bytes, with type Connected; 0 when it is not known.",
+							Type:        []string{"integer"},
+							Format:      "int32",
 						},
 					},
 					"lastUpdateTime": {

@@ -80,7 +80,7 @@ const ChassisReady = "Ready"
 
 // ChassisStatus is what the node's agent reports.
 type ChassisStatus struct {
-	// conditions: Ready is true while the agent reports and ovn-controller is connected.
+	// conditions: Ready is true while the agent reports, ovn-controller is connected, and the node's network is as it should be.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -109,7 +109,8 @@ type ProviderNetworkStatus struct {
 type ProviderNetworkCondition struct {
 	// node is the name of the node.
 	Node string `json:"node"`
-	// type is Ready.
+	// type is Connected or Ready. A node that is connected is ready when its labels say so, too, by which pods are scheduled
+	// ("<network>.provider-network.kubernetes.io/...").
 	Type string `json:"type"`
 	// status is True, False or Unknown.
 	Status metav1.ConditionStatus `json:"status"`
@@ -119,6 +120,9 @@ type ProviderNetworkCondition struct {
 	// message is a sentence for humans.
 	// +optional
 	Message string `json:"message,omitempty"`
+	// mtu is that of the node's interface, in bytes, with type Connected; 0 when it is not known.
+	// +optional
+	MTU int32 `json:"mtu,omitempty"`
 	// lastUpdateTime is when the node last said so.
 	// +optional
 	LastUpdateTime metav1.Time `json:"lastUpdateTime,omitzero"`

@@ -35,6 +35,22 @@ const AnnotationPrefix = "ovn.kubernetes.io/"
 // IP of this name in the Subnet of the nodes, with the node in spec.nodeName and no pod.
 func NodePort(node string) string { return "node-" + node }
 
+// Labels of nodes that tell how they are connected with a ProviderNetwork, see ProviderNetworkLabel.
+const (
+	// ProviderNetworkReady says whether the node is connected ("true" or "false").
+	ProviderNetworkReady = "ready"
+	// ProviderNetworkInterface is the interface, and ProviderNetworkMTU its MTU in bytes.
+	ProviderNetworkInterface = "interface"
+	ProviderNetworkMTU       = "mtu"
+	// ProviderNetworkExclude is "true" on nodes that the network excludes.
+	ProviderNetworkExclude = "exclude"
+)
+
+// ProviderNetworkLabel is a label of nodes about a ProviderNetwork, as Kube-OVN has it.
+func ProviderNetworkLabel(network, name string) string {
+	return network + ".provider-network.kubernetes.io/" + name
+}
+
 // prefix begins all labels and annotations that concern a pod's first interface, and those of all other objects.
 const prefix = AnnotationPrefix
 
@@ -46,6 +62,9 @@ const (
 	LabelIPReserved = prefix + "ip_reserved"
 	// LabelNode is on IPs: the name of their node.
 	LabelNode = prefix + "node-name"
+	// LabelWithoutNode is on the Chassis of hosts that are no nodes of the Kubernetes cluster, and on the IPs of their ports ("true"): no Node
+	// that is missing means that they are gone.
+	LabelWithoutNode = prefix + "without-node"
 	// LabelEipV4 is on external addresses and on the NAT rules that use them: the IPv4 address.
 	LabelEipV4 = prefix + "eip_v4_ip"
 	// LabelEipV6 is on external addresses and on the NAT rules that use them: the IPv6 address, colons replaced by dots.
@@ -92,7 +111,7 @@ const (
 
 // Annotations that are set for users to read.
 const (
-	// AnnotationAllocated is "true" on pods whose interface exists.
+	// AnnotationAllocated is "true" on pods whose interface exists, and on nodes that have a port.
 	AnnotationAllocated = prefix + "allocated"
 	// AnnotationRouted is "true" on pods whose interface is plugged.
 	AnnotationRouted = prefix + "routed"
@@ -106,6 +125,10 @@ const (
 	AnnotationLogicalRouter = prefix + "logical_router"
 	// AnnotationVpc is the name of the Vpc.
 	AnnotationVpc = prefix + "vpc"
+	// AnnotationPortName is, on nodes, the logical switch port of the node.
+	AnnotationPortName = prefix + "port_name"
+	// AnnotationChassis is, on nodes, the name of the chassis in the Southbound database.
+	AnnotationChassis = prefix + "chassis"
 	// AnnotationSwitchLBVip is, on services of SwitchLBRules, the address of the load balancer.
 	AnnotationSwitchLBVip = prefix + "switch_lb_vip"
 )

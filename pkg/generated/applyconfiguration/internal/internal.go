@@ -1034,6 +1034,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: message
       type:
         scalar: string
+    - name: mtu
+      type:
+        scalar: numeric
     - name: node
       type:
         scalar: string

@@ -12,7 +12,7 @@ import (
 //
 // ChassisStatus is what the node's agent reports.
 type ChassisStatusApplyConfiguration struct {
-	// conditions: Ready is true while the agent reports and ovn-controller is connected.
+	// conditions: Ready is true while the agent reports, ovn-controller is connected, and the node's network is as it should be.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// heartbeatTime is when the agent last reported. When it stays away
 	// for longer than the server is told to wait, Ready becomes Unknown and router ports move to other nodes.

@@ -13,7 +13,8 @@ import (
 type ProviderNetworkConditionApplyConfiguration struct {
 	// node is the name of the node.
 	Node *string `json:"node,omitempty"`
-	// type is Ready.
+	// type is Connected or Ready. A node that is connected is ready when its labels say so, too, by which pods are scheduled
+	// ("<network>.provider-network.kubernetes.io/...").
 	Type *string `json:"type,omitempty"`
 	// status is True, False or Unknown.
 	Status *metav1.ConditionStatus `json:"status,omitempty"`
@@ -21,6 +22,8 @@ type ProviderNetworkConditionApplyConfiguration struct {
 	Reason *string `json:"reason,omitempty"`
 	// message is a sentence for humans.
 	Message *string `json:"message,omitempty"`
+	// mtu is that of the node's interface, in bytes, with type Connected; 0 when it is not known.
+	MTU *int32 `json:"mtu,omitempty"`
 	// lastUpdateTime is when the node last said so.
 	LastUpdateTime *metav1.Time `json:"lastUpdateTime,omitempty"`
 	// lastTransitionTime is when status last changed.
@@ -70,6 +73,14 @@ func (b *ProviderNetworkConditionApplyConfiguration) WithReason(value string) *P
 // If called multiple times, the Message field is set to the value of the last call.
 func (b *ProviderNetworkConditionApplyConfiguration) WithMessage(value string) *ProviderNetworkConditionApplyConfiguration {
 	b.Message = &value
+	return b
+}
+
+// WithMTU sets the MTU field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MTU field is set to the value of the last call.
+func (b *ProviderNetworkConditionApplyConfiguration) WithMTU(value int32) *ProviderNetworkConditionApplyConfiguration {
+	b.MTU = &value
 	return b
 }
 
