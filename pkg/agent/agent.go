@@ -40,7 +40,7 @@ type Agent struct {
 	subnets   listers.SubnetLister
 	chassis   listers.ChassisLister
 	ips       listers.IPLister
-	providers listers.ProviderNetworkLister
+	networks  listers.ProviderNetworkLister
 	nodes     cache.Store               // nil without Kubernetes
 	services  corelisters.ServiceLister // nil without Kubernetes
 	endpoints cache.Indexer             // EndpointSlices, of which only what is on this node is kept; nil without Kubernetes
@@ -48,11 +48,13 @@ type Agent struct {
 	informers []cache.SharedIndexInformer
 	all       externalversions.SharedInformerFactory
 	factories []factory
-	// broadcaster carries events; nil without probes.
+	// broadcaster carries events, which events takes; nil without Kubernetes.
 	broadcaster record.EventBroadcaster
+	events      record.EventRecorder
 
-	port    *nodePort
-	reports *reports // nil without Kubernetes
+	port      *nodePort
+	providers *providers
+	reports   *reports // nil without Kubernetes
 	// probes is nil unless the kubelet's probes are to reach custom Vpcs.
 	probes     *probes
 	probesLoop *loop
@@ -74,6 +76,10 @@ func New(ctx context.Context, config Config) (*Agent, error) {
 	}
 	if a.vs, err = vswitch.Open(ctx, config.OVSDB); err != nil {
 		return nil, errors.Join(err, a.host.Close())
+	}
+	if config.Kubernetes != nil {
+		a.broadcaster = record.NewBroadcaster()
+		a.events = a.broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: fieldManager, Host: config.NodeName})
 	}
 	a.makeInformers()
 	if err := a.makeProbes(); err != nil {
@@ -105,15 +111,14 @@ func (a *Agent) makeProbes() error {
 		},
 		changed: func() { a.natLoop.Wake() },
 	}
-	a.broadcaster = record.NewBroadcaster()
-	a.probes.events = a.broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: fieldManager, Host: a.config.NodeName})
+	a.probes.events = a.events
 	a.watch(pods.Core().V1().Pods().Informer(), func() []*loop { return []*loop{a.probesLoop} })
 	return nil
 }
 
-// runProbes serves the kubelet's probes until the context ends.
-func (a *Agent) runProbes(ctx context.Context, wg *sync.WaitGroup) {
-	if a.probes == nil {
+// sendEvents sends events until the context ends.
+func (a *Agent) sendEvents(ctx context.Context, wg *sync.WaitGroup) {
+	if a.broadcaster == nil {
 		return
 	}
 	a.broadcaster.StartRecordingToSink(&typedcore.EventSinkImpl{Interface: a.config.Kubernetes.CoreV1().Events("")})
@@ -121,6 +126,13 @@ func (a *Agent) runProbes(ctx context.Context, wg *sync.WaitGroup) {
 		<-ctx.Done()
 		a.broadcaster.Shutdown()
 	})
+}
+
+// runProbes serves the kubelet's probes until the context ends.
+func (a *Agent) runProbes(ctx context.Context, wg *sync.WaitGroup) {
+	if a.probes == nil {
+		return
+	}
 	wg.Go(func() { a.probes.proxy.Run(ctx) })
 	wg.Go(func() {
 		every(ctx, time.Second, func() {
@@ -136,30 +148,35 @@ func (a *Agent) makeLoops() {
 	c := a.config
 	settings := &settings{
 		host: a.host, vs: a.vs, node: a.node, nodeName: c.NodeName, interfaces: c.Interfaces, remote: c.OVNRemote, encap: c.EncapType, datapath: c.Datapath,
+		chassis: a.ownChassis,
 	}
 	a.settingsLoop = a.loop("settings", settings.sync)
-	a.chassisLoop = a.loop("chassis", (&chassis{
-		vs: a.vs, client: c.Northbound, node: a.node, nodeName: c.NodeName, known: a.ownChassis, now: time.Now,
+	a.chassisLoop = a.loop("chassis", a.whileThereIsANode((&chassis{
+		vs: a.vs, client: c.Northbound, node: a.node, nodeName: c.NodeName, known: a.ownChassis, now: time.Now, alive: a.alive, labels: c.labels(),
 		connected: func(ctx context.Context) error {
 			err := a.controller.connected(ctx)
 			observeController(err)
 			return err
 		},
-	}).sync)
+		unkept: a.unkept,
+	}).sync))
 	a.port = &nodePort{
 		host: a.host, vs: a.vs, client: c.Northbound, node: a.node, nodeName: c.NodeName, nodeSwitch: c.NodeSwitch, interfaces: c.Interfaces,
-		encap: c.EncapType, mtu: c.MTU, ip: a.ownIP, network: a.network,
+		encap: c.EncapType, mtu: c.MTU, ip: a.ownIP, network: a.network, alive: a.alive, labels: c.labels(),
 	}
-	a.portLoop = a.loop("node-port", a.port.sync)
-	a.routesLoop = a.loop("routes", (&routes{host: a.host, node: a.node, network: a.network, services: c.Services}).sync)
-	a.natLoop = a.loop("nat", (&translation{host: a.host, network: a.network, services: c.Services, fronts: a.fronts, probes: a.probes}).sync)
+	a.portLoop = a.loop("node-port", a.whileThereIsANode(a.port.sync))
+	a.routesLoop = a.loop("routes", a.whileThereIsANode((&routes{host: a.host, node: a.node, network: a.network, services: c.Services}).sync))
+	translation := &translation{host: a.host, network: a.network, services: c.Services, fronts: a.fronts, probes: a.probes}
+	a.natLoop = a.loop("nat", a.whileThereIsANode(translation.sync))
 	if a.probes != nil {
 		a.probesLoop = a.loop("probes", a.probes.sync)
 	}
-	a.providersLoop = a.loop("providers", (&providers{
+	a.providers = &providers{
 		vs: a.vs, uplinks: &uplink.Uplinks{Host: a.host, Switch: a.vs, Dir: filepath.Join(c.StateDir, "uplinks")}, client: c.Northbound,
 		node: a.node, nodeName: c.NodeName, networks: a.providerNetworks, datapath: settings.datapathOf,
-	}).sync)
+		labelled: c.Kubernetes != nil,
+	}
+	a.providersLoop = a.loop("providers", a.whileThereIsANode(a.providers.sync))
 	a.sysctlLoop = a.loop("sysctls", (&sysctls{host: a.host}).sync)
 	if a.services != nil {
 		a.reports = &reports{host: a.host, services: a.services, local: a.localBackEnds}
@@ -212,6 +229,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			wg.Go(func() { l.Run(ctx) })
 		}
 	}
+	a.sendEvents(ctx, &wg)
 	a.follow(ctx, &wg)
 	a.runProbes(ctx, &wg)
 	return a.serveCNI(ctx)
@@ -233,7 +251,8 @@ func (a *Agent) serveCNI(ctx context.Context) error {
 		Pods:     cniserver.NewPods(ctx, a.config.Kubernetes, a.config.NodeName),
 		MTU:      func() int { return int(a.port.current.Load()) },
 		Ready:    a.canPlug,
-		Conflist: cniserver.Conflist{Path: a.config.Conflist},
+		Conflist: cniserver.Conflist{Path: a.config.Conflist, Plugins: a.config.Plugins},
+		Events:   a.events,
 	}).Run(ctx)
 }
 
@@ -253,11 +272,11 @@ func (a *Agent) canPlug(ctx context.Context) error {
 func (a *Agent) follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() {
 		repeat(ctx, func() error {
-			return a.host.Watch(ctx, wake(a.settingsLoop, a.portLoop, a.routesLoop, a.providersLoop))
+			return a.host.Watch(ctx, wake(a.settingsLoop, a.portLoop, a.routesLoop, a.providersLoop, a.sysctlLoop))
 		})
 	})
 	wg.Go(func() {
-		repeat(ctx, func() error { return (&translation{host: a.host}).watch(ctx, wake(a.natLoop)) })
+		repeat(ctx, func() error { return (&translation{host: a.host}).watch(ctx, wake(a.natLoop, a.providersLoop)) })
 	})
 	wg.Go(func() { a.controller.watch(ctx, wake(a.chassisLoop)) })
 	wg.Go(func() {
@@ -272,6 +291,15 @@ func (a *Agent) follow(ctx context.Context, wg *sync.WaitGroup) {
 		}
 	})
 	wg.Go(func() { every(ctx, heartbeat, a.chassisLoop.Wake) })
+	wg.Go(func() { every(ctx, lookAtSysctls, a.sysctlLoop.Wake) })
+	wg.Go(func() { a.tellUnkept(ctx) })
+	wg.Go(func() {
+		every(ctx, time.Second, func() {
+			if a.providers.waits() {
+				a.providersLoop.Wake()
+			}
+		})
+	})
 }
 
 func wake(loops ...*loop) func() {

@@ -47,8 +47,9 @@ type node struct {
 	api     typed.KubeovnV1Interface
 	client  versioned.Interface
 	state   string
-	// interfaces are the patterns of --iface.
+	// interfaces are the patterns of --iface, remote is --ovn-remote.
 	interfaces []string
+	remote     string
 }
 
 func newNode(t *testing.T, change ...func(*apiserver.Options)) *node {
@@ -96,6 +97,7 @@ func (n *node) start() (a *agent.Agent, stop func()) {
 	config.Northbound, config.NetworkNamespace = n.client, n.switchd.Path()
 	config.OVSDB, config.OVNRunDir, config.StateDir = n.switchd.Address(), n.switchd.Dir(), n.state
 	config.Socket, config.HealthAddress, config.Interfaces = "", "", n.interfaces
+	config.OVNRemote = n.remote
 	a, err := agent.New(ctx, config)
 	if err != nil {
 		cancel()

@@ -37,7 +37,12 @@ type chassis struct {
 	known    func() *v1.Chassis
 	// connected says whether ovn-controller is connected with the Southbound database.
 	connected func(context.Context) error
-	now       func() time.Time
+	// unkept returns what keeps the node from being as it should be.
+	unkept func() error
+	// alive returns an error unless the Node exists.
+	alive  func(context.Context) error
+	labels map[string]string
+	now    func() time.Time
 
 	// wrote is the spec that this process wrote last, and reported the condition, at a time.
 	wrote    *v1.ChassisSpec
@@ -52,7 +57,13 @@ func (c *chassis) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if known := c.known(); known == nil || c.wrote == nil || !reflect.DeepEqual(*c.wrote, spec) || !c.same(known.Spec, spec) {
+	known := c.known()
+	if known == nil {
+		if err := c.alive(ctx); err != nil {
+			return err
+		}
+	}
+	if known == nil || c.wrote == nil || !reflect.DeepEqual(*c.wrote, spec) || !c.same(known.Spec, spec) {
 		if err := c.write(ctx, spec); err != nil {
 			return err
 		}
@@ -94,7 +105,7 @@ func (c *chassis) same(have, want v1.ChassisSpec) bool {
 func (c *chassis) write(ctx context.Context, spec v1.ChassisSpec) error {
 	s := apply.ChassisSpec().WithChassisID(spec.ChassisID).WithHostname(spec.Hostname).WithEncapType(spec.EncapType).
 		WithEncapIPs(spec.EncapIPs...).WithNodeIPs(spec.NodeIPs...)
-	_, err := c.client.KubeovnV1().Chassis().Apply(ctx, apply.Chassis(c.nodeName).WithSpec(s),
+	_, err := c.client.KubeovnV1().Chassis().Apply(ctx, apply.Chassis(c.nodeName).WithSpec(s).WithLabels(c.labels),
 		metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
 	if err != nil {
 		return fmt.Errorf("write Chassis %s: %w", c.nodeName, err)
@@ -105,12 +116,16 @@ func (c *chassis) write(ctx context.Context, spec v1.ChassisSpec) error {
 // condition is the state of the node, proven by asking.
 func (c *chassis) condition(ctx context.Context, now vswitch.Snapshot) metav1.Condition {
 	condition := metav1.Condition{Type: readyCondition, Status: metav1.ConditionTrue, Reason: "Connected",
-		Message: "ovn-controller is connected with the Southbound database"}
+		Message: "ovn-controller is connected with the Southbound database, and the node's network is as it should be"}
 	switch err := c.connected(ctx); {
 	case !now.Connected:
 		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, "NoOpenVSwitch", "The Open vSwitch database does not answer"
 	case err != nil:
 		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, "NotConnected", err.Error()
+	default:
+		if err := c.unkept(); err != nil {
+			condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, "NotRestored", err.Error()
+		}
 	}
 	return condition
 }

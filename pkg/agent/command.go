@@ -24,6 +24,7 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/cli"
 	"github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/repeats"
 )
 
 // options are the flags of the command.
@@ -106,6 +107,7 @@ func (o *options) addFlags(sections *cliflag.NamedFlagSets) {
 	fs = sections.FlagSet("cni")
 	fs.StringVar(&c.Socket, "bind-socket", c.Socket, "Socket for the CNI plugin; none when empty.")
 	fs.StringVar(&c.Conflist, "cni-conf-file", c.Conflist, "File that tells the container runtime of the CNI plugin, written when pods can be plugged; none when empty.")
+	fs.StringVar(&c.Plugins, "cni-bin-dir", c.Plugins, "Folder in which the container runtime looks for plugins; with portmap in it, hostPort of pods is served.")
 	fs.BoolVar(&c.EnableTProxy, "enable-tproxy", c.EnableTProxy, "Let the kubelet's probes reach pods in custom Vpcs.")
 	fs.Uint16Var(&c.TProxyPort, "tproxy-port", c.TProxyPort, "Port of the node's loopback addresses to which such probes are redirected.")
 
@@ -166,6 +168,7 @@ func (o *options) connect() error {
 			}
 		}
 	}
+	kube.Wrap(repeats.New().Wait)
 	kube.QPS, kube.Burst, kube.UserAgent = o.clientQPS, o.clientBurst, rest.DefaultKubernetesUserAgent()
 	if !o.withoutKubernetes {
 		if o.config.Kubernetes, err = kubernetes.NewForConfig(kube); err != nil {
@@ -198,5 +201,6 @@ func (o *options) direct(kube *rest.Config) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--northbound-server: %w", err)
 	}
+	config.Wrap(repeats.New().Wait)
 	return config, nil
 }

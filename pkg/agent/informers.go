@@ -26,7 +26,7 @@ func (a *Agent) makeInformers() {
 	a.all, a.factories = all, []factory{all, own}
 	a.subnets = all.Kubeovn().V1().Subnets().Lister()
 	a.chassis = all.Kubeovn().V1().Chassis().Lister()
-	a.providers = all.Kubeovn().V1().ProviderNetworks().Lister()
+	a.networks = all.Kubeovn().V1().ProviderNetworks().Lister()
 	a.ips = own.Kubeovn().V1().IPs().Lister()
 	a.watch(all.Kubeovn().V1().Subnets().Informer(), func() []*loop { return []*loop{a.portLoop, a.routesLoop, a.natLoop, a.probesLoop} })
 	a.watch(all.Kubeovn().V1().Chassis().Informer(), func() []*loop { return []*loop{a.chassisLoop, a.natLoop} })
@@ -150,7 +150,7 @@ func (a *Agent) fronts() []nat.Front {
 
 // providerNetworks are all ProviderNetworks.
 func (a *Agent) providerNetworks() []*v1.ProviderNetwork {
-	list, _ := a.providers.List(labels.Everything()) // A lister reads memory, and does not fail.
+	list, _ := a.networks.List(labels.Everything()) // A lister reads memory, and does not fail.
 	return list
 }
 

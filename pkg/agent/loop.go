@@ -5,14 +5,21 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
 	"k8s.io/klog/v2"
 )
 
 const (
 	minPause = 100 * time.Millisecond
 	maxPause = 10 * time.Second
-	// resync is how often a loop looks although nothing happened: for changes that nobody announces, as those of /proc/sys.
+	// resync is how often a loop looks although nothing happened.
 	resync = 5 * time.Minute
+	// lookAtSysctls is how often the kernel's settings are looked at: nobody announces changes of /proc/sys.
+	lookAtSysctls = time.Second
+	// burst is how many calls may follow each other without a pause; more have callSpacing between them. Who undoes what a loop does, and
+	// wakes it by that, cannot keep a processor busy; and many changes at once cost few looks.
+	burst       = 20
+	callSpacing = 200 * time.Millisecond
 )
 
 // loop keeps one concern of the node as it should be: it calls sync at the start, whenever it is woken, and after an error
@@ -21,16 +28,18 @@ type loop struct {
 	name string
 	sync func(context.Context) error
 	wake chan struct{}
+	rate *rate.Limiter
 
 	mu    sync.Mutex
 	began time.Time // of a call that has not returned; zero between calls
 	ended time.Time // of the last call
 	err   error     // of the last call
 	once  bool      // a call had no error
+	since time.Time // of the first of the calls that have failed in a row; zero after one without an error
 }
 
 func newLoop(name string, sync func(context.Context) error) *loop {
-	return &loop{name: name, sync: sync, wake: make(chan struct{}, 1)}
+	return &loop{name: name, sync: sync, wake: make(chan struct{}, 1), rate: rate.NewLimiter(rate.Every(callSpacing), burst)}
 }
 
 // Wake makes the loop look again; it does not block.
@@ -64,6 +73,16 @@ func (l *loop) succeeded() error {
 	return l.err
 }
 
+// failing returns the error of the last call if calls have failed for longer than a time.
+func (l *loop) failing(longer time.Duration) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil || time.Since(l.since) <= longer {
+		return nil
+	}
+	return l.err
+}
+
 // stuck says for how long the call of sync that is under way has lasted; 0 when none is.
 func (l *loop) stuck() time.Duration {
 	l.mu.Lock()
@@ -85,6 +104,9 @@ func (l *loop) Run(ctx context.Context) {
 			return
 		case <-l.wake:
 		case <-timer.C:
+		}
+		if l.rate.Wait(ctx) != nil {
+			return
 		}
 		if err := l.call(ctx); err != nil && ctx.Err() == nil {
 			timer.Reset(pause)
@@ -111,6 +133,12 @@ func (l *loop) call(ctx context.Context) error {
 		klog.FromContext(ctx).Info("As it should be")
 	}
 	l.began, l.ended, l.err, l.once = time.Time{}, time.Now(), err, l.once || err == nil
+	switch {
+	case err == nil:
+		l.since = time.Time{}
+	case l.since.IsZero():
+		l.since = l.ended
+	}
 	observeSync(l.name, took, err)
 	return err
 }

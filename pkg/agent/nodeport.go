@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
@@ -14,6 +15,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 
 	"github.com/northbound-ovn/northbound/pkg/agent/host"
 	"github.com/northbound-ovn/northbound/pkg/agent/vswitch"
@@ -43,6 +46,11 @@ type nodePort struct {
 	// ip and network are what is known from the API: ip is nil when there is no such object.
 	ip      func() *v1.IP
 	network func() network
+	// alive returns an error unless the Node exists.
+	alive  func(context.Context) error
+	labels map[string]string
+	// last is the address that the port had last, as the IP has it: the port gets it again.
+	last string
 	// current is the MTU that was found last; 0 before.
 	current atomic.Int64
 }
@@ -76,20 +84,74 @@ func (p *nodePort) sync(ctx context.Context) error {
 	return p.configure(mac, mtu, addrs)
 }
 
-// ensureIP returns the node's IP object, which exists afterwards.
+// ensureIP returns the node's IP object, which exists afterwards. A port that was removed gets the address that it had, unless somebody
+// else has it.
 func (p *nodePort) ensureIP(ctx context.Context) (*v1.IP, error) {
-	if ip := p.ip(); ip != nil && ip.DeletionTimestamp == nil {
-		return ip, nil
+	ip := p.ip()
+	switch {
+	case ip != nil && ip.DeletionTimestamp != nil:
+		return nil, fmt.Errorf("IP %s is being deleted: waiting until it is gone", ip.Name)
+	case ip != nil:
+		p.last = ip.Spec.IPAddress
+		return ip, p.label(ctx, ip)
 	}
-	ips := p.client.KubeovnV1().IPs()
-	ip, err := ips.Create(ctx, &v1.IP{
-		ObjectMeta: metav1.ObjectMeta{Name: v1.NodePort(p.nodeName)},
-		Spec:       v1.IPSpec{Subnet: p.nodeSwitch, NodeName: p.nodeName},
-	}, metav1.CreateOptions{FieldManager: fieldManager})
+	if err := p.alive(ctx); err != nil {
+		return nil, err
+	}
+	ip, err := p.create(ctx, p.before())
 	if apierrors.IsAlreadyExists(err) {
-		return ips.Get(ctx, v1.NodePort(p.nodeName), metav1.GetOptions{})
+		return nil, fmt.Errorf("IP %s exists, and is not known here yet", v1.NodePort(p.nodeName))
 	}
 	return ip, err
+}
+
+// create creates the IP object with an address; when that cannot be had, with any.
+func (p *nodePort) create(ctx context.Context, address string) (*v1.IP, error) {
+	ips := p.client.KubeovnV1().IPs()
+	want := &v1.IP{
+		ObjectMeta: metav1.ObjectMeta{Name: v1.NodePort(p.nodeName), Labels: p.labels},
+		Spec:       v1.IPSpec{Subnet: p.nodeSwitch, NodeName: p.nodeName, IPAddress: address},
+	}
+	ip, err := ips.Create(ctx, want, metav1.CreateOptions{FieldManager: fieldManager})
+	if address != "" && (apierrors.IsInvalid(err) || apierrors.IsConflict(err) || apierrors.IsForbidden(err)) {
+		klog.FromContext(ctx).Info("The node's port cannot have its former address again", "address", address, "reason", err.Error())
+		want.Spec.IPAddress = ""
+		return ips.Create(ctx, want, metav1.CreateOptions{FieldManager: fieldManager})
+	}
+	return ip, err
+}
+
+// before is the address that the port had: what this process knows, else what its device has. It is empty unless it has one address in
+// each prefix of the Subnet.
+func (p *nodePort) before() string {
+	addrs, _ := ipam.ParseAddrs(p.last)
+	had := addrs.All()
+	if link, err := p.host.LinkByName(portName); err == nil && len(had) == 0 {
+		had, _ = globalAddresses(p.host, link)
+	}
+	var texts []string
+	for _, prefix := range p.network().join.All() {
+		at := slices.IndexFunc(had, prefix.Contains)
+		if at < 0 {
+			return ""
+		}
+		texts = append(texts, had[at].String())
+	}
+	return strings.Join(texts, ",")
+}
+
+// label gives an IP object the labels that it lacks.
+func (p *nodePort) label(ctx context.Context, ip *v1.IP) error {
+	for key, value := range p.labels {
+		if ip.Labels[key] == value {
+			continue
+		}
+		patch := fmt.Sprintf(`{"metadata":{"uid":%q,"labels":{%q:%q}}}`, ip.UID, key, value)
+		if _, err := p.client.KubeovnV1().IPs().Patch(ctx, ip.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: fieldManager}); err != nil {
+			return fmt.Errorf("label IP %s: %w", ip.Name, err)
+		}
+	}
+	return nil
 }
 
 // prefixes are the port's addresses with the lengths of the Subnet's prefixes.
@@ -121,33 +183,37 @@ func (p *nodePort) configure(mac net.HardwareAddr, mtu int, addrs []netip.Prefix
 	} else if err != nil {
 		return fmt.Errorf("%s: %w", portName, err)
 	}
-	if link.Attrs().HardwareAddr.String() != mac.String() {
-		return fmt.Errorf("%s has MAC %s, and ovs-vswitchd has not made it %s yet", portName, link.Attrs().HardwareAddr, mac)
-	}
-	for _, setting := range portSysctls {
-		if err := p.host.SetSysctl(setting.name, setting.value); err != nil && !setting.optional {
-			return fmt.Errorf("%s: %w", setting.name, err)
+	attrs := link.Attrs()
+	// ovs-vswitchd sets the same MAC and MTU, but not again when somebody else changes them.
+	if attrs.HardwareAddr.String() != mac.String() {
+		if err := p.host.LinkSetHardwareAddr(link, mac); err != nil {
+			return fmt.Errorf("%s has MAC %s in place of %s: %w", portName, attrs.HardwareAddr, mac, err)
 		}
 	}
-	if link.Attrs().Flags&net.FlagUp == 0 {
+	if attrs.MTU != mtu {
+		if err := p.host.LinkSetMTU(link, mtu); err != nil {
+			return fmt.Errorf("%s has MTU %d in place of %d: %w", portName, attrs.MTU, mtu, err)
+		}
+	}
+	if attrs.RawFlags&unix.IFF_NOARP != 0 {
+		if err := p.host.LinkSetARPOn(link); err != nil {
+			return fmt.Errorf("%s: let it resolve addresses: %w", portName, err)
+		}
+	}
+	if slices.ContainsFunc(addrs, func(a netip.Prefix) bool { return a.Addr().Is6() }) {
+		if err := p.host.SetSysctl("net/ipv6/conf/"+portName+"/disable_ipv6", "0"); err != nil {
+			return fmt.Errorf("%s: let it have addresses of IPv6: %w", portName, err)
+		}
+	}
+	if attrs.Flags&net.FlagUp == 0 {
 		if err := p.host.LinkSetUp(link); err != nil {
 			return fmt.Errorf("%s: start it: %w", portName, err)
 		}
 	}
-	return setAddresses(p.host, link, addrs)
-}
-
-type sysctl struct {
-	name, value string
-	optional    bool
-}
-
-// portSysctls are the settings of the port. Its neighbours are OVN's: nobody else has its addresses, and nobody advertises
-// routers there. Answers of other nodes may come in by another way than that to them (loose reverse path filter).
-var portSysctls = []sysctl{
-	{name: "net/ipv4/conf/" + portName + "/rp_filter", value: "2"},
-	{name: "net/ipv6/conf/" + portName + "/accept_ra", value: "0", optional: true},
-	{name: "net/ipv6/conf/" + portName + "/accept_dad", value: "0", optional: true},
+	if err := setAddresses(p.host, link, addrs); err != nil {
+		return err
+	}
+	return keepKernelRoutes(p.host, link, addrs)
 }
 
 // setAddresses gives an interface exactly the addresses, besides link-local ones, without duplicate address detection.
@@ -173,11 +239,7 @@ func setAddresses(h *host.Host, link netlink.Link, want []netip.Prefix) error {
 		if slices.Contains(present, p) {
 			continue
 		}
-		addr := &netlink.Addr{IPNet: host.IPNet(p)}
-		if p.Addr().Is6() {
-			addr.Flags = unix.IFA_F_NODAD
-		}
-		if err := h.AddrAdd(link, addr); err != nil {
+		if err := h.AddrAdd(link, addressOf(p)); err != nil {
 			return fmt.Errorf("add %s to %s: %w", p, link.Attrs().Name, err)
 		}
 	}

@@ -29,6 +29,8 @@ type providers struct {
 	nodeName string
 	networks func() []*v1.ProviderNetwork
 	datapath func(vswitch.Snapshot) string
+	// labelled says that there is a controller that labels nodes.
+	labelled bool
 }
 
 // sync connects what the API wants connected and disconnects the rest of what it had connected. One network's trouble does not
@@ -46,7 +48,7 @@ func (p *providers) sync(ctx context.Context) error {
 			wanted[pn.Name] = true
 			err = errors.Join(err, p.connect(ctx, pn, nic, p.datapath(now)))
 		}
-		if reported := p.report(ctx, pn, wanted[pn.Name], err); reported != nil {
+		if reported := p.report(ctx, pn, wanted[pn.Name], nic, err); reported != nil {
 			err = errors.Join(err, reported)
 		}
 		if err != nil {
@@ -121,33 +123,42 @@ func (p *providers) mapTo(ctx context.Context, network, bridge string) error {
 	return p.vs.Apply(ctx, vswitch.SetSettings(map[string]string{settingMappings: want}))
 }
 
+// Conditions of a node in a ProviderNetwork.
+const (
+	connectedCondition = "Connected"
+	// labelPatience is how long a node that is connected waits for its labels before it is ready without them.
+	labelPatience = 10 * time.Second
+)
+
 // report says in the network's status whether this node is connected; a node that is not to be connected says nothing. Each
-// node is a manager of its own, so that it owns its own condition only.
-func (p *providers) report(ctx context.Context, pn *v1.ProviderNetwork, connect bool, problem error) error {
-	var have *v1.ProviderNetworkCondition
-	for i, c := range pn.Status.Conditions {
-		if c.Node == p.nodeName && c.Type == readyCondition {
-			have = &pn.Status.Conditions[i]
-		}
-	}
-	want := metav1.ConditionTrue
-	reason, message := "Connected", "The bridge carries the interface"
+// node is a manager of its own, so that it owns its own conditions only. A node is ready when its labels, which the controller derives from
+// its being connected, say that pods may be scheduled there.
+func (p *providers) report(ctx context.Context, pn *v1.ProviderNetwork, connect bool, nic string, problem error) error {
+	connected := v1.ProviderNetworkCondition{Type: connectedCondition, Status: metav1.ConditionTrue, Reason: "Connected", Message: "The bridge carries the interface " + nic}
 	if problem != nil {
-		want, reason, message = metav1.ConditionFalse, "NotConnected", problem.Error()
+		connected.Status, connected.Reason, connected.Message = metav1.ConditionFalse, "NotConnected", problem.Error()
+	} else if connect {
+		connected.MTU = p.mtuOf(nic)
 	}
-	connect = connect || problem != nil
-	if !connect && have == nil || connect && have != nil && have.Status == want && have.Message == message {
+	want := []v1.ProviderNetworkCondition{connected, p.readiness(pn, connected)}
+	if !connect && problem == nil {
+		want = nil
+	}
+	if p.told(pn, want) {
 		return nil
 	}
-	status := apply.ProviderNetworkStatus()
-	if connect {
-		now := metav1.NewTime(time.Now())
+	status, now := apply.ProviderNetworkStatus(), metav1.NewTime(time.Now())
+	for _, c := range want {
 		changed := now
-		if have != nil && have.Status == want {
+		if have := p.conditionOf(pn, c.Type); have != nil && have.Status == c.Status {
 			changed = have.LastTransitionTime
 		}
-		status.WithConditions(apply.ProviderNetworkCondition().WithNode(p.nodeName).WithType(readyCondition).WithStatus(want).
-			WithReason(reason).WithMessage(message).WithLastUpdateTime(now).WithLastTransitionTime(changed))
+		condition := apply.ProviderNetworkCondition().WithNode(p.nodeName).WithType(c.Type).WithStatus(c.Status).
+			WithReason(c.Reason).WithMessage(c.Message).WithLastUpdateTime(now).WithLastTransitionTime(changed)
+		if c.MTU > 0 {
+			condition.WithMTU(c.MTU)
+		}
+		status.WithConditions(condition)
 	}
 	_, err := p.client.KubeovnV1().ProviderNetworks().ApplyStatus(ctx, apply.ProviderNetwork(pn.Name).WithStatus(status),
 		metav1.ApplyOptions{FieldManager: fieldManager + "/" + p.nodeName, Force: true})
@@ -158,4 +169,68 @@ func (p *providers) report(ctx context.Context, pn *v1.ProviderNetwork, connect 
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
+}
+
+// mtuOf is the MTU of an interface, 0 when it is not known.
+func (p *providers) mtuOf(nic string) int32 {
+	link, err := p.uplinks.Host.LinkByName(nic)
+	if err != nil {
+		return 0
+	}
+	return int32(link.Attrs().MTU)
+}
+
+// readiness is the condition Ready of a node that is connected, or is not.
+func (p *providers) readiness(pn *v1.ProviderNetwork, connected v1.ProviderNetworkCondition) v1.ProviderNetworkCondition {
+	ready := connected
+	ready.Type, ready.MTU = readyCondition, 0
+	if connected.Status != metav1.ConditionTrue || !p.labelled {
+		return ready
+	}
+	if was := p.conditionOf(pn, readyCondition); was != nil && was.Status == metav1.ConditionTrue {
+		return ready
+	}
+	node, since := p.node(), p.conditionOf(pn, connectedCondition)
+	if node != nil && node.Labels[v1.ProviderNetworkLabel(pn.Name, v1.ProviderNetworkReady)] == "true" {
+		return ready
+	}
+	if since != nil && since.Status == metav1.ConditionTrue && time.Since(since.LastTransitionTime.Time) > labelPatience {
+		return ready
+	}
+	ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, reasonNotLabelled, "The node is connected; the controller has not labelled it yet"
+	return ready
+}
+
+// reasonNotLabelled is the reason of a node that is not ready because it waits for its labels.
+const reasonNotLabelled = "NotLabelled"
+
+// waits reports whether the node waits for labels.
+func (p *providers) waits() bool {
+	return slices.ContainsFunc(p.networks(), func(pn *v1.ProviderNetwork) bool {
+		c := p.conditionOf(pn, readyCondition)
+		return c != nil && c.Reason == reasonNotLabelled
+	})
+}
+
+func (p *providers) conditionOf(pn *v1.ProviderNetwork, kind string) *v1.ProviderNetworkCondition {
+	for i, c := range pn.Status.Conditions {
+		if c.Node == p.nodeName && c.Type == kind {
+			return &pn.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// told reports whether a network's status has exactly the conditions of this node.
+func (p *providers) told(pn *v1.ProviderNetwork, want []v1.ProviderNetworkCondition) bool {
+	have := 0
+	for _, c := range pn.Status.Conditions {
+		if c.Node == p.nodeName {
+			have++
+		}
+	}
+	return have == len(want) && !slices.ContainsFunc(want, func(w v1.ProviderNetworkCondition) bool {
+		c := p.conditionOf(pn, w.Type)
+		return c == nil || c.Status != w.Status || c.Reason != w.Reason || c.Message != w.Message || c.MTU != w.MTU
+	})
 }

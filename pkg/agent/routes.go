@@ -124,17 +124,27 @@ func (r *routes) apply(family int, want map[key]netlink.Route) error {
 	return nil
 }
 
-// rule makes marked packets use the table of answers.
+// rule makes marked packets use the table of answers. A rule of that priority that somebody has changed is replaced.
 func (r *routes) rule(family int) error {
 	rules, err := r.host.RuleList(family)
 	if err != nil {
 		return fmt.Errorf("list routing rules: %w", err)
 	}
-	mask := nat.Mark
+	mask, found := nat.Mark, false
 	for _, rule := range rules {
-		if rule.Priority == answersPriority && rule.Mark == nat.Mark && rule.Table == answersTable {
-			return nil
+		if rule.Priority != answersPriority || rule.Table != answersTable {
+			continue // Somebody else's.
 		}
+		if !found && rule.Mark == nat.Mark && rule.Mask != nil && *rule.Mask == mask && selectsByMarkAlone(&rule) {
+			found = true
+			continue
+		}
+		if err := r.host.RuleDel(&rule); err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("remove routing rule %s: %w", rule, err)
+		}
+	}
+	if found {
+		return nil
 	}
 	rule := netlink.NewRule()
 	rule.Family, rule.Priority, rule.Mark, rule.Mask, rule.Table = family, answersPriority, nat.Mark, &mask, answersTable
@@ -142,4 +152,10 @@ func (r *routes) rule(family int) error {
 		return fmt.Errorf("add routing rule for answers: %w", err)
 	}
 	return nil
+}
+
+// selectsByMarkAlone reports whether a rule holds for all packets of its mark.
+func selectsByMarkAlone(r *netlink.Rule) bool {
+	return r.Src == nil && r.Dst == nil && r.IifName == "" && r.OifName == "" && !r.Invert && r.IPProto == 0 && r.Sport == nil && r.Dport == nil &&
+		r.UIDRange == nil && r.Tos == 0
 }

@@ -45,6 +45,11 @@ type settings struct {
 	encap      v1.EncapType
 	datapath   string
 	extra      map[string]string
+	// chassis is the node's Chassis as far as the API is known, nil when there is none.
+	chassis func() *v1.Chassis
+
+	// lastRemote is the address of the Southbound database that was there last, whoever gave it.
+	lastRemote string
 }
 
 // sync makes the settings as they should be, in one transaction; none when they are.
@@ -67,33 +72,51 @@ func (s *settings) sync(ctx context.Context) error {
 	want[settingDatapath] = s.datapathOf(now)
 	if s.remote != "" {
 		want[settingRemote] = s.remote
+	} else if now.Settings[settingRemote] == "" && s.lastRemote != "" {
+		want[settingRemote] = s.lastRemote
 	}
 	// The identity of the node in the Southbound database: once given it stays, whatever gave it.
 	if now.Settings[settingSystemID] == "" {
-		want[settingSystemID] = s.nodeName
+		want[settingSystemID] = s.identity()
 	}
-	if now.Settings[settingRemote] == "" && s.remote == "" {
+	if now.Settings[settingRemote] == "" && want[settingRemote] == "" {
 		return errors.New("the address of the Southbound database is not known: give --ovn-remote, or set external_ids:ovn-remote")
 	}
-	bridge := vswitch.BridgeSpec{Name: integrationBridge, FailMode: "secure"}
-	if now.Bridge(integrationBridge) == nil {
-		bridge.DatapathType = want[settingDatapath]
+	bridge := vswitch.BridgeSpec{Name: integrationBridge, FailMode: "secure", DatapathType: want[settingDatapath]}
+	if b := now.Bridge(integrationBridge); b != nil && b.DatapathType == "" && bridge.DatapathType == datapathSystem {
+		bridge.DatapathType = "" // It means the same.
 	}
-	return s.vs.Apply(ctx, vswitch.SetSettings(want), vswitch.EnsureBridge(bridge))
+	if err := s.vs.Apply(ctx, vswitch.SetSettings(want), vswitch.EnsureBridge(bridge)); err != nil {
+		return err
+	}
+	if remote := now.Settings[settingRemote]; remote != "" {
+		s.lastRemote = remote
+	}
+	return nil
 }
 
-// datapathOf is the type of the integration bridge's datapath: what is configured, else what there is, else the kernel's where
-// the kernel has one. A bridge that has ports is never converted by itself: that would cut their traffic.
+// identity is the name of the node in the Southbound database when Open vSwitch does not have it any more: the one that its Chassis has,
+// by which gateways and ports are bound to it.
+func (s *settings) identity() string {
+	if c := s.chassis(); c != nil && c.Spec.ChassisID != "" {
+		return c.Spec.ChassisID
+	}
+	return s.nodeName
+}
+
+// datapathOf is the type of the integration bridge's datapath: what is configured, else what ovn-controller was told, which makes the
+// bridge follow that; else what there is, else the kernel's where the kernel has one. A bridge that has ports is never converted by
+// itself: that would cut their traffic.
 func (s *settings) datapathOf(now vswitch.Snapshot) string {
 	switch b := now.Bridge(integrationBridge); {
 	case s.datapath != "":
 		return s.datapath
+	case now.Settings[settingDatapath] != "":
+		return now.Settings[settingDatapath]
 	case b != nil && b.DatapathType != "":
 		return b.DatapathType
 	case b != nil:
 		return datapathSystem
-	case now.Settings[settingDatapath] != "":
-		return now.Settings[settingDatapath]
 	case s.host.KernelDatapath():
 		return datapathSystem
 	}

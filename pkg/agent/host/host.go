@@ -4,7 +4,6 @@
 package host
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -21,8 +20,9 @@ import (
 type Host struct {
 	*netlink.Handle
 
-	ns  netns.NsHandle
-	own bool
+	ns    netns.NsHandle
+	own   bool
+	downs downs
 }
 
 // Open opens the namespace at a path, as /run/netns/a; the process's own when the path is empty.
@@ -45,6 +45,7 @@ func Open(path string) (*Host, error) {
 
 // Close releases the namespace.
 func (h *Host) Close() error {
+	h.downs.close()
 	h.Handle.Close()
 	return h.ns.Close()
 }
@@ -91,60 +92,6 @@ func (h *Host) SetSysctl(name, value string) error {
 }
 
 func sysctlPath(name string) string { return filepath.Join("/proc/sys", name) }
-
-// Watch calls notify once, and again whenever links, addresses or routes have changed, until the context ends or the kernel's messages cannot
-// be followed any more, which it returns. Notify must not block. Several changes may be one call.
-func (h *Host) Watch(ctx context.Context, notify func()) error {
-	done := make(chan struct{})
-	defer close(done)
-	failed := make(chan error, 3)
-	onError := func(err error) {
-		select {
-		case failed <- err:
-		default:
-		}
-	}
-	links, addrs, routes := make(chan netlink.LinkUpdate), make(chan netlink.AddrUpdate), make(chan netlink.RouteUpdate)
-	// A subscription closes its channel after an error, as when messages were lost because there were too many.
-	err := errors.Join(
-		netlink.LinkSubscribeWithOptions(links, done, netlink.LinkSubscribeOptions{Namespace: &h.ns, ErrorCallback: onError}),
-		netlink.AddrSubscribeWithOptions(addrs, done, netlink.AddrSubscribeOptions{Namespace: &h.ns, ErrorCallback: onError}),
-		netlink.RouteSubscribeWithOptions(routes, done, netlink.RouteSubscribeOptions{Namespace: &h.ns, ErrorCallback: onError}))
-	if err != nil {
-		return fmt.Errorf("subscribe to changes of links, addresses and routes: %w", err)
-	}
-	notify()
-	for open := true; open; {
-		select {
-		case <-ctx.Done():
-			go drain(links, addrs, routes)
-			return ctx.Err()
-		case _, open = <-links:
-		case _, open = <-addrs:
-		case _, open = <-routes:
-		}
-		if open {
-			notify()
-		}
-	}
-	go drain(links, addrs, routes)
-	select {
-	case err := <-failed:
-		return fmt.Errorf("changes of links, addresses and routes: %w", err)
-	default:
-		return errors.New("changes of links, addresses and routes: the subscription ended")
-	}
-}
-
-// drain takes what subscriptions still send until they see that they are done.
-func drain(links chan netlink.LinkUpdate, addrs chan netlink.AddrUpdate, routes chan netlink.RouteUpdate) {
-	for range links {
-	}
-	for range addrs {
-	}
-	for range routes {
-	}
-}
 
 // KernelDatapath says whether the kernel has Open vSwitch's datapath.
 func (h *Host) KernelDatapath() bool {

@@ -55,6 +55,14 @@ func translates(r *nftables.Rule) (*expr.Counter, bool) {
 	return nil, false
 }
 
+// number is the text of a number that need not be there.
+func number[T ~uint32 | ~int32](n *T) string {
+	if n == nil {
+		return "none"
+	}
+	return fmt.Sprint(*n)
+}
+
 // Fingerprint is a text that changes when somebody changes the table, and that does not change because packets are counted.
 // It is empty when there is no table.
 func Fingerprint(c *nftables.Conn) (string, error) {
@@ -76,7 +84,7 @@ func Fingerprint(c *nftables.Conn) (string, error) {
 	chains = slices.DeleteFunc(chains, func(c *nftables.Chain) bool { return c.Table.Name != Name })
 	slices.SortFunc(chains, func(x, y *nftables.Chain) int { return cmp.Compare(x.Name, y.Name) })
 	for _, chain := range chains {
-		fmt.Fprintf(&text, "chain %s %s\n", chain.Name, chain.Type)
+		fmt.Fprintf(&text, "chain %s %s hook %s priority %s policy %s\n", chain.Name, chain.Type, number(chain.Hooknum), number(chain.Priority), number(chain.Policy))
 		rules, err := c.GetRules(table, chain)
 		if err != nil {
 			return "", err

@@ -21,10 +21,14 @@ func (u *Uplinks) silence(nic, datapath string) error {
 	if err != nil {
 		return err
 	}
-	if found, err := hasChain(conn, nic); found || err != nil {
+	drop := nftables.ChainPolicyDrop
+	found, err := chainOf(conn, nic)
+	if err != nil || found != nil && found.Hooknum != nil && found.Policy != nil && *found.Policy == drop {
 		return err
 	}
-	drop := nftables.ChainPolicyDrop
+	if found != nil { // Of a device that is gone, or changed by somebody.
+		conn.DelChain(&nftables.Chain{Name: nic, Table: silenced})
+	}
 	conn.AddTable(silenced)
 	conn.AddChain(&nftables.Chain{
 		Name: nic, Table: silenced, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookIngress, Priority: nftables.ChainPriorityFilter,
@@ -42,7 +46,7 @@ func (u *Uplinks) unsilence(nic string) error {
 	if err != nil {
 		return err
 	}
-	if found, err := hasChain(conn, nic); !found || err != nil {
+	if found, err := chainOf(conn, nic); found == nil || err != nil {
 		return err
 	}
 	conn.DelChain(&nftables.Chain{Name: nic, Table: silenced})
@@ -52,15 +56,16 @@ func (u *Uplinks) unsilence(nic string) error {
 	return nil
 }
 
-func hasChain(conn *nftables.Conn, name string) (bool, error) {
+// chainOf is the chain of an interface, nil when there is none.
+func chainOf(conn *nftables.Conn, nic string) (*nftables.Chain, error) {
 	chains, err := conn.ListChainsOfTableFamily(nftables.TableFamilyNetdev)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	for _, c := range chains {
-		if c.Table.Name == silenced.Name && c.Name == name {
-			return true, nil
+		if c.Table.Name == silenced.Name && c.Name == nic {
+			return c, nil
 		}
 	}
-	return false, nil
+	return nil, nil
 }

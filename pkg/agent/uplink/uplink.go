@@ -42,6 +42,8 @@ type Uplinks struct {
 	// Boot identifies the boot of the machine; the kernel's identifier when empty.
 	Boot string
 
+	// downs are the counts of Host.Downs of bridges' devices when their addresses and routes were last looked at, by network.
+	downs map[string]int
 	// before is called before each step: tests stop there.
 	before func(step string) error
 }
@@ -67,7 +69,7 @@ func (u *Uplinks) Connect(ctx context.Context, network, nic, datapath string) er
 		}
 		p = nil
 	}
-	link, err := u.nic(network, nic)
+	link, err := u.nic(network, nic, p != nil)
 	if err != nil {
 		return err
 	}
@@ -82,7 +84,7 @@ func (u *Uplinks) Connect(ctx context.Context, network, nic, datapath string) er
 	}
 	if !next.Moved {
 		steps = append(steps,
-			step{"take", func() error { return u.give(next, next.Bridge) }},
+			step{"take", func() error { return u.take(next) }},
 			step{"release", func() error { return u.release(link) }},
 			step{"routes", func() error { return u.routes(next, next.Bridge) }},
 			step{"moved", func() error { next.Moved = true; return u.store().save(next) }},
@@ -142,8 +144,8 @@ func (u *Uplinks) run(steps []step) error {
 	return nil
 }
 
-// nic finds the interface and checks that it can be moved.
-func (u *Uplinks) nic(network, nic string) (netlink.Link, error) {
+// nic finds the interface and checks that it can be moved. A bridge for which there is a plan is the agent's, whatever the database says.
+func (u *Uplinks) nic(network, nic string, planned bool) (netlink.Link, error) {
 	link, err := u.Host.LinkByName(nic)
 	if errors.As(err, new(netlink.LinkNotFoundError)) {
 		return nil, fmt.Errorf("the node has no interface %s", nic)
@@ -157,7 +159,7 @@ func (u *Uplinks) nic(network, nic string) (netlink.Link, error) {
 	if b := now.BridgeOf(nic); b != nil && b.Name != Bridge(network) {
 		return nil, fmt.Errorf("interface %s is a port of bridge %s", nic, b.Name)
 	}
-	if b := now.Bridge(Bridge(network)); b != nil && b.ExternalIDs[ownerKey] != network {
+	if b := now.Bridge(Bridge(network)); b != nil && !planned && b.ExternalIDs[ownerKey] != network {
 		return nil, fmt.Errorf("bridge %s exists and is not the agent's: remove it, or map the network to it in external_ids:ovn-bridge-mappings and exclude the node", b.Name)
 	}
 	if master := link.Attrs().MasterIndex; master != 0 {
@@ -197,13 +199,17 @@ func (u *Uplinks) planned(old *plan, network string, link netlink.Link) (*plan, 
 }
 
 // settled says whether the bridge still has what was moved; then the next plan has what the bridge has now: from then on it is
-// the operator's to change. A bridge whose device was lost, and with it the addresses, is not settled.
+// the operator's to change. A bridge whose device was lost, and with it the addresses, is not settled; nor is one that went down, from
+// which the kernel has taken routes.
 func (u *Uplinks) settled(old, next *plan) (bool, error) {
 	link, err := u.Host.LinkByName(old.Bridge)
 	if errors.As(err, new(netlink.LinkNotFoundError)) {
 		return false, nil
 	} else if err != nil {
 		return false, err
+	}
+	if link.Attrs().Flags&net.FlagUp == 0 {
+		return false, nil
 	}
 	addrs, err := u.addresses(link)
 	if err != nil || len(addrs) == 0 && len(old.Addresses) > 0 {
@@ -213,8 +219,46 @@ func (u *Uplinks) settled(old, next *plan) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if down, err := u.wentDown(old.Network, link); down || err != nil {
+		return false, err
+	}
 	next.Addresses, next.Routes, next.Moved = addrs, routes, true
 	return true, nil
+}
+
+// wentDown reports whether a bridge's device has been down since its addresses and routes were last given to it, as far as this process
+// knows.
+func (u *Uplinks) wentDown(network string, bridge netlink.Link) (bool, error) {
+	now, err := u.Host.Downs(bridge)
+	if err != nil {
+		return false, err
+	}
+	last, known := u.downs[network]
+	if !known {
+		u.note(network, now)
+	}
+	return known && last != now, nil
+}
+
+func (u *Uplinks) note(network string, downs int) {
+	if u.downs == nil {
+		u.downs = map[string]int{}
+	}
+	u.downs[network] = downs
+}
+
+// take gives the bridge's device the plan's addresses. From here on it is noticed when the device goes down.
+func (u *Uplinks) take(p *plan) error {
+	link, err := u.Host.LinkByName(p.Bridge)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.Bridge, err)
+	}
+	now, err := u.Host.Downs(link)
+	if err != nil {
+		return err
+	}
+	u.note(p.Network, now)
+	return u.give(p, p.Bridge)
 }
 
 func union[T comparable](x, y []T) []T {
