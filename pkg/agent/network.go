@@ -39,7 +39,7 @@ func networkOf(subnets []*v1.Subnet, chassis []*v1.Chassis, vpc, nodeSwitch, nod
 		}
 		if s.Name == nodeSwitch {
 			n.join = cidr
-			n.gateway, _ = ipam.ParseAddrs(s.Spec.Gateway)
+			n.gateway, _ = ipam.Gateways(s.Spec.CIDRBlock, s.Spec.Gateway)
 			continue
 		}
 		n.pods = append(n.pods, cidr.All()...)

@@ -219,3 +219,44 @@ func (a Addrs) String() string {
 	}
 	return ""
 }
+
+// Gateways returns the gateway of each family that cidrBlock of a Subnet has: the one that gateway names, otherwise the first
+// address of the prefix. Both are read as ParsePrefixes and ParseAddrs read them.
+func Gateways(cidrBlock, gateway string) (Addrs, error) {
+	prefixes, err := ParsePrefixes(cidrBlock)
+	if err != nil {
+		return Addrs{}, err
+	}
+	gateways, err := ParseAddrs(gateway)
+	if err != nil {
+		return Addrs{}, err
+	}
+	first := prefixes.FirstHosts()
+	if !gateways.V4.IsValid() {
+		gateways.V4 = first.V4
+	}
+	if !gateways.V6.IsValid() {
+		gateways.V6 = first.V6
+	}
+	return gateways, nil
+}
+
+// FirstHosts returns the first address of each prefix that a host may have.
+func (p Prefixes) FirstHosts() Addrs {
+	var a Addrs
+	if p.V4.IsValid() {
+		a.V4 = FirstHost(p.V4)
+	}
+	if p.V6.IsValid() {
+		a.V6 = FirstHost(p.V6)
+	}
+	return a
+}
+
+// Of returns the address of the family of another address, zero when it is absent.
+func (a Addrs) Of(b netip.Addr) netip.Addr {
+	if b.Is4() {
+		return a.V4
+	}
+	return a.V6
+}

@@ -15,7 +15,7 @@ func Routers(s *v1.Subnet) (ipam.Addrs, error) {
 	if err != nil {
 		return ipam.Addrs{}, fmt.Errorf("cidrBlock: %w", err)
 	}
-	routers, err := ipam.ParseAddrs(s.Spec.Gateway)
+	routers, err := ipam.Gateways(s.Spec.CIDRBlock, s.Spec.Gateway)
 	if err != nil {
 		return ipam.Addrs{}, fmt.Errorf("gateway: %w", err)
 	}

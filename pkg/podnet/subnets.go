@@ -138,7 +138,7 @@ func problem(s *v1.Subnet, addrs ipam.Addrs) string {
 	if err != nil {
 		return fmt.Sprintf("subnet %s: %v", s.Name, err)
 	}
-	gateways, _ := ipam.ParseAddrs(s.Spec.Gateway)
+	gateways, _ := ipam.Gateways(s.Spec.CIDRBlock, s.Spec.Gateway)
 	excluded, err := ipam.ParseSet(s.Spec.ExcludeIps)
 	if err != nil {
 		return fmt.Sprintf("subnet %s: %v", s.Name, err)

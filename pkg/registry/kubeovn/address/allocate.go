@@ -117,7 +117,7 @@ func poolsOf(s *v1.Subnet) (pools, error) {
 	if p.prefixes, err = ipam.ParsePrefixes(s.Spec.CIDRBlock); err != nil {
 		return p, fmt.Errorf("subnet %s: %w", s.Name, err)
 	}
-	if p.gateways, err = ipam.ParseAddrs(s.Spec.Gateway); err != nil {
+	if p.gateways, err = ipam.Gateways(s.Spec.CIDRBlock, s.Spec.Gateway); err != nil {
 		return p, fmt.Errorf("subnet %s: %w", s.Name, err)
 	}
 	ranges := make([]netipx.IPRange, 0, len(s.Spec.ExcludeIps)+2)

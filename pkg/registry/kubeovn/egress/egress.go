@@ -55,7 +55,7 @@ func NodePort(v storage.View, cfg kubeovn.Config, node string) ipam.Addrs {
 	if !ok || !IsNodePort(cfg, ip) {
 		return ipam.Addrs{}
 	}
-	addrs, _ := ipam.ParseAddrs(ip.Spec.IPAddress) // what is stored has been validated
+	addrs, _ := ipam.ParseAddrs(ip.Spec.Addresses()) // what is stored has been validated
 	return addrs
 }
 
@@ -174,10 +174,10 @@ func AffectedByChassis(v storage.View, old, c *v1.Chassis) []storage.Ref {
 func AffectedByPort(v storage.View, cfg kubeovn.Config, old, ip *v1.IP) []storage.Ref {
 	var before, after, node string
 	if old != nil && IsNodePort(cfg, old) {
-		before, node = old.Spec.IPAddress, old.Spec.NodeName
+		before, node = old.Spec.Addresses(), old.Spec.NodeName
 	}
 	if ip != nil && IsNodePort(cfg, ip) {
-		after, node = ip.Spec.IPAddress, ip.Spec.NodeName
+		after, node = ip.Spec.Addresses(), ip.Spec.NodeName
 	}
 	if before == after {
 		return nil
@@ -254,7 +254,7 @@ func Routes(v storage.View, cfg kubeovn.Config, vpc *v1.Vpc, others []v1.StaticR
 	if vpc.Name != cfg.DefaultVpc || !ok || !IsOverlay(cfg, join) {
 		return nil
 	}
-	gateway, _ := ipam.ParseAddrs(join.Spec.Gateway) // what is stored has been validated
+	gateway, _ := ipam.Gateways(join.Spec.CIDRBlock, join.Spec.Gateway) // what is stored has been validated
 	tables := []string{mainTable}
 	for s := range storage.ReferrersOf[*v1.Subnet](v, nb.Vpcs, vpc.Name) {
 		if IsOverlay(cfg, s) {

@@ -14,7 +14,7 @@ func NoInterface(s *v1.Subnet, a netip.Addr) string {
 	if role := unusable(s, a); role != "" {
 		return role
 	}
-	if gateway, _ := ipam.ParseAddrs(s.Spec.Gateway); gateway.Has(a) { // what is stored has been validated
+	if gateway, _ := ipam.Gateways(s.Spec.CIDRBlock, s.Spec.Gateway); gateway.Has(a) { // what is stored has been validated
 		return "the gateway"
 	}
 	return routerIn(s, a)
@@ -27,7 +27,7 @@ func NoNextHop(s *v1.Subnet, a netip.Addr) string {
 	if role := unusable(s, a); role != "" {
 		return role
 	}
-	if gateway, _ := ipam.ParseAddrs(s.Spec.Gateway); address.IsRouted(s) && gateway.Has(a) {
+	if gateway, _ := ipam.Gateways(s.Spec.CIDRBlock, s.Spec.Gateway); address.IsRouted(s) && gateway.Has(a) {
 		return "the address of the router itself"
 	}
 	return routerIn(s, a)

@@ -2,50 +2,19 @@ package subnet
 
 import (
 	"net/netip"
-	"slices"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/address"
-	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/nb"
+	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
 // defaultProvider is OVN itself, for the first interface of pods.
 const defaultProvider = "ovn"
 
-// inherit keeps what the server completed when an update leaves it out, as a client does that sends its own manifest again.
-// The gateway is kept only while it fits.
-func inherit(s, old *v1.Subnet) {
-	keep := func(field *string, before string) {
-		if *field == "" {
-			*field = before
-		}
-	}
-	keep(&s.Spec.Vpc, old.Spec.Vpc)
-	keep(&s.Spec.Provider, old.Spec.Provider)
-	if s.Spec.GatewayType == "" {
-		s.Spec.GatewayType = old.Spec.GatewayType
-	}
-	if prefixes, err := ipam.ParsePrefixes(s.Spec.CIDRBlock); err == nil && s.Spec.Gateway == "" {
-		if before, err := ipam.ParseAddrs(old.Spec.Gateway); err == nil {
-			for _, a := range before.All() {
-				if !prefixes.Contains(a) {
-					before = ipam.Addrs{}
-				}
-			}
-			s.Spec.Gateway = before.String()
-		}
-	}
-	if mac := nb.RouterMAC(old); mac != "" {
-		if s.Annotations == nil {
-			s.Annotations = map[string]string{}
-		}
-		s.Annotations[nb.RouterMACAnnotation] = mac
-	}
-}
-
-// complete writes out defaults. Fields that cannot be read stay as they are, for validate to name.
-func (k kind) complete(s *v1.Subnet) {
+// complete writes out the defaults of fields that are empty; a field that has a value stays as it is. Fields that cannot be read
+// are left for validate to name. old is nil when the Subnet is new.
+func (k kind) complete(v storage.View, old, s *v1.Subnet) {
 	if s.Spec.Provider == "" {
 		s.Spec.Provider = defaultProvider
 	}
@@ -53,45 +22,96 @@ func (k kind) complete(s *v1.Subnet) {
 	if s.Spec.Vpc == "" && address.HasPorts(s) && !underlay {
 		s.Spec.Vpc = k.cfg.DefaultVpc
 	}
-	if s.Spec.GatewayType == "" && s.Spec.Vpc == k.cfg.DefaultVpc && s.Spec.Vlan == "" && address.HasPorts(s) {
-		s.Spec.GatewayType = v1.GatewayDistributed
+	if old != nil && s.Spec.GatewayType == old.Spec.GatewayType && s.Spec.GatewayType == k.gatewayType(old) {
+		s.Spec.GatewayType = "" // follows the provider
 	}
-	completeAddresses(s)
+	if s.Spec.GatewayType == "" {
+		s.Spec.GatewayType = k.gatewayType(s)
+	}
+	completeAddresses(v, old, s)
 }
 
-// completeAddresses writes out what follows from cidrBlock: protocol, gateway, and the gateway in excludeIps.
-func completeAddresses(s *v1.Subnet) {
+// gatewayType is the default of spec.gatewayType.
+func (k kind) gatewayType(s *v1.Subnet) v1.GatewayType {
+	if s.Spec.Vpc == k.cfg.DefaultVpc && s.Spec.Vlan == "" && address.HasPorts(s) {
+		return v1.GatewayDistributed
+	}
+	return ""
+}
+
+// completeAddresses writes out what follows from cidrBlock: protocol, gateway, and the gateway as the only excluded address.
+// What a user wrote is not extended: the gateway of a family that spec.gateway does not name is derived where it is needed
+// (ipam.Gateways), and gateways are never allocated, whatever spec.excludeIps has.
+func completeAddresses(v storage.View, old, s *v1.Subnet) {
 	prefixes, err := ipam.ParsePrefixes(s.Spec.CIDRBlock)
 	if err != nil || s.Spec.CIDRBlock == "" {
 		return
 	}
-	s.Spec.CIDRBlock = prefixes.String()
 	if s.Spec.Protocol == "" {
 		s.Spec.Protocol = protocolOf(prefixes)
 	}
-	gateway, err := ipam.ParseAddrs(s.Spec.Gateway)
-	if err != nil {
+	if s.Spec.Gateway == "" {
+		s.Spec.Gateway = defaultGateway(v, old, s, prefixes).String()
+	}
+	if len(s.Spec.ExcludeIps) > 0 {
 		return
 	}
-	fill(&gateway.V4, prefixes.V4)
-	fill(&gateway.V6, prefixes.V6)
-	s.Spec.Gateway = gateway.String()
-	excluded, err := ipam.ParseSet(s.Spec.ExcludeIps)
-	if err != nil {
-		return
-	}
-	for _, a := range gateway.All() {
-		if !excluded.Contains(a) {
-			// A new array: the one that was sent may be shared.
-			s.Spec.ExcludeIps = append(slices.Clip(s.Spec.ExcludeIps), a.String())
-		}
+	if gateways, err := gatewaysOf(s); err == nil {
+		s.Spec.ExcludeIps = texts(gateways)
 	}
 }
 
-func fill(gateway *netip.Addr, p netip.Prefix) {
-	if !gateway.IsValid() && p.IsValid() {
-		*gateway = ipam.FirstHost(p)
+// defaultGateway returns the first address of each prefix. An address that was the gateway before stays it while interfaces send
+// to it, as long as it is one of the prefix.
+func defaultGateway(v storage.View, old, s *v1.Subnet, prefixes ipam.Prefixes) ipam.Addrs {
+	gateway := prefixes.FirstHosts()
+	if old == nil {
+		return gateway
 	}
+	was, err := gatewaysOf(old)
+	if err != nil {
+		return gateway
+	}
+	for _, f := range [...]struct {
+		was netip.Addr
+		is  *netip.Addr
+	}{{was.V4, &gateway.V4}, {was.V6, &gateway.V6}} {
+		if !f.was.IsValid() || f.was == *f.is || !fits(prefixes, f.was) {
+			continue
+		}
+		if _, ip := sender(v, s, f.was); ip != nil {
+			*f.is = f.was
+		}
+	}
+	return gateway
+}
+
+// sender returns an IP whose interface sends what leaves the Subnet to a gateway, with its address; nil when there is none.
+func sender(v storage.View, s *v1.Subnet, gateway netip.Addr) (netip.Addr, *v1.IP) {
+	for a, holder := range address.Used(v, s.Name, netip.Prefix{}) {
+		if ip, ok := holder.(*v1.IP); ok && a.Is4() == gateway.Is4() {
+			return a, ip
+		}
+	}
+	return netip.Addr{}, nil
+}
+
+// gatewaysOf returns the gateway of each family of a Subnet.
+func gatewaysOf(s *v1.Subnet) (ipam.Addrs, error) {
+	return ipam.Gateways(s.Spec.CIDRBlock, s.Spec.Gateway)
+}
+
+// fits reports whether a host, or the gateway, can have an address of the prefixes.
+func fits(prefixes ipam.Prefixes, a netip.Addr) bool {
+	return prefixes.Contains(a) && ipam.Unusable(prefixes.Of(a), a) == ""
+}
+
+func texts(addrs ipam.Addrs) []string {
+	var out []string
+	for _, a := range addrs.All() {
+		out = append(out, a.String())
+	}
+	return out
 }
 
 func protocolOf(p ipam.Prefixes) v1.Protocol {

@@ -25,9 +25,12 @@ func (k kind) plan(v storage.View, old, s *v1.Subnet) error {
 		return nil
 	}
 	if old != nil {
-		inherit(s, old)
+		follow(s, old)
 	}
-	k.complete(s)
+	k.complete(v, old, s)
+	if old != nil && kubeovn.SameSpec(old, s) {
+		s.Generation = old.Generation // what was left out is completed as it was
+	}
 	errs := validate(s)
 	if old != nil {
 		errs = append(errs, validateUpdate(s, old)...)
@@ -159,8 +162,8 @@ func checkInUse(v storage.View, old, s *v1.Subnet) field.ErrorList {
 			errs = append(errs, field.Invalid(cidrPath, s.Spec.CIDRBlock, fmt.Sprintf("addresses in use would be left outside of %s: %s", s.Spec.CIDRBlock, list)))
 		}
 	}
-	was, _ := ipam.ParseAddrs(old.Spec.Gateway)
-	gateway, _ := ipam.ParseAddrs(s.Spec.Gateway)
+	was, _ := gatewaysOf(old)
+	gateway, _ := gatewaysOf(s)
 	for _, a := range gateway.All() {
 		if a == was.V4 || a == was.V6 {
 			continue
@@ -186,11 +189,9 @@ func checkGatewayUsers(v storage.View, s *v1.Subnet, was, gateway ipam.Addrs) fi
 		if !change.was.IsValid() || change.was == change.is {
 			continue
 		}
-		for a, holder := range address.Used(v, s.Name, netip.Prefix{}) {
-			if _, ok := holder.(*v1.IP); ok && a.Is4() == change.was.Is4() {
-				return field.ErrorList{field.Invalid(gatewayPath, s.Spec.Gateway,
-					fmt.Sprintf("can't update gateway of cidr when any IPs in Using: %s (%s) sends to %s", a, address.Describe(holder), change.was))}
-			}
+		if a, ip := sender(v, s, change.was); ip != nil {
+			return field.ErrorList{field.Invalid(gatewayPath, s.Spec.Gateway,
+				fmt.Sprintf("can't update gateway of cidr when any IPs in Using: %s (%s) sends to %s", a, address.Describe(ip), change.was))}
 		}
 	}
 	return nil

@@ -25,7 +25,7 @@ func networkOf(s *v1.Subnet) (network, error) {
 	if err != nil {
 		return network{}, fmt.Errorf("cidrBlock: %w", err)
 	}
-	gateway, err := ipam.ParseAddrs(s.Spec.Gateway)
+	gateway, err := gatewaysOf(s)
 	if err != nil {
 		return network{}, fmt.Errorf("gateway: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 // is decided by the engine's Plan.
 func NewStrategy(typer runtime.ObjectTyper) kubeovn.ShapeStrategy[*v1.Subnet] {
 	return kubeovn.NewShapeStrategy(typer, kubeovn.Shape[*v1.Subnet]{
-		Keep: inherit, Complete: completeAddresses, Check: validate, Update: validateUpdate, Warnings: warnings,
+		Keep: follow, Check: validate, Update: validateUpdate, Warnings: warnings,
 	})
 }
 

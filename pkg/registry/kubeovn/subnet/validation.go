@@ -119,7 +119,7 @@ func validateGateway(s *v1.Subnet, prefixes ipam.Prefixes) field.ErrorList {
 func validateExcludes(s *v1.Subnet, prefixes ipam.Prefixes) field.ErrorList {
 	var errs field.ErrorList
 	seen := sets.New[string]()
-	gateway, _ := ipam.ParseAddrs(s.Spec.Gateway)
+	gateway, _ := gatewaysOf(s)
 	for i, text := range s.Spec.ExcludeIps {
 		path := specPath.Child("excludeIps").Index(i)
 		r, err := ipam.ParseRange(text)
@@ -175,7 +175,7 @@ func validateU2O(s *v1.Subnet, prefixes ipam.Prefixes) field.ErrorList {
 	if err != nil {
 		return append(errs, field.Invalid(path, s.Spec.U2OInterconnectionIP, err.Error()))
 	}
-	gateway, _ := ipam.ParseAddrs(s.Spec.Gateway)
+	gateway, _ := gatewaysOf(s)
 	for _, a := range wanted.All() {
 		if !prefixes.Contains(a) {
 			errs = append(errs, field.Invalid(path, s.Spec.U2OInterconnectionIP, fmt.Sprintf("u2oInterconnectionIP %s is not in subnet %s cidr %s", a, s.Name, s.Spec.CIDRBlock)))

@@ -94,7 +94,7 @@ func (k kind) externalPorts(v storage.View, vpc *v1.Vpc) []externalPort {
 		}
 		port.mac = eip.Status.MacAddress
 		prefixes, _ := ipam.ParsePrefixes(subnet.Spec.CIDRBlock)
-		gateway, _ := ipam.ParseAddrs(subnet.Spec.Gateway)
+		gateway, _ := ipam.Gateways(subnet.Spec.CIDRBlock, subnet.Spec.Gateway)
 		for _, text := range []string{eip.Status.V4IP, eip.Status.V6IP} {
 			a, err := ipam.ParseAddr(text)
 			if err != nil || !prefixes.Contains(a) {
