@@ -77,7 +77,7 @@ func (a *Agent) inDefaultVpc(podUID string, address netip.Addr) bool {
 		if ip.Spec.PodUID != podUID {
 			return false
 		}
-		addrs, err := ipam.ParseAddrs(ip.Spec.IPAddress)
+		addrs, err := ipam.ParseAddrs(ip.Spec.Addresses())
 		return err == nil && addrs.Has(address)
 	})
 	return at < 0 || a.vpcOf(ips[at].Spec.Subnet) == a.config.DefaultVpc // else it is of the node, or of another network

@@ -157,7 +157,7 @@ func (p *nodePort) label(ctx context.Context, ip *v1.IP) error {
 // prefixes are the port's addresses with the lengths of the Subnet's prefixes.
 func (p *nodePort) prefixes(ip *v1.IP) ([]netip.Prefix, error) {
 	n := p.network()
-	addrs, err := ipam.ParseAddrs(ip.Spec.IPAddress)
+	addrs, err := ipam.ParseAddrs(ip.Spec.Addresses())
 	if err != nil {
 		return nil, fmt.Errorf("IP %s: %w", ip.Name, err)
 	}

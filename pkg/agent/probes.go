@@ -120,7 +120,7 @@ func (p *probes) known() []probe.Pod {
 			continue
 		}
 		pod := obj.(*corev1.Pod)
-		addrs, err := ipam.ParseAddrs(ip.Spec.IPAddress)
+		addrs, err := ipam.ParseAddrs(ip.Spec.Addresses())
 		if err != nil || pod.Spec.HostNetwork || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 			continue
 		}

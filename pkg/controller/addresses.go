@@ -150,7 +150,7 @@ func (a *addresses) sync(ctx context.Context, name string) error {
 	err = a.clients.Northbound.KubeovnV1().IPs().Delete(ctx, name, metav1.DeleteOptions{Preconditions: &precondition})
 	if err == nil {
 		released.WithLabelValues(reason).Inc()
-		klog.FromContext(ctx).V(2).Info("Released an address", "ip", name, "address", ip.Spec.IPAddress, "pod", klog.KRef(ip.Spec.Namespace, ip.Spec.PodName), "reason", reason)
+		klog.FromContext(ctx).V(2).Info("Released an address", "ip", name, "address", ip.Spec.Addresses(), "pod", klog.KRef(ip.Spec.Namespace, ip.Spec.PodName), "reason", reason)
 	}
 	if apierrors.IsNotFound(err) {
 		return nil

@@ -223,7 +223,7 @@ func (e *endpoints) reachable(rule *v1.SwitchLBRule, pod types.UID, a netip.Addr
 		return true
 	}
 	for _, ip := range byIndex[*v1.IP](e.ipsBy, byUID, string(pod)) {
-		if addrs, err := ipam.ParseAddrs(ip.Spec.IPAddress); err == nil && addrs.Has(a) {
+		if addrs, err := ipam.ParseAddrs(ip.Spec.Addresses()); err == nil && addrs.Has(a) {
 			return e.vpcOf(ip) == rule.Status.Vpc
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"k8s.io/kubectl/pkg/cmd/describe"
 	"k8s.io/kubectl/pkg/cmd/get"
 	"k8s.io/kubectl/pkg/cmd/patch"
+	"k8s.io/kubectl/pkg/cmd/replace"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 	"k8s.io/kubectl/pkg/cmd/wait"
 	"k8s.io/kubectl/pkg/validation"
@@ -93,7 +94,8 @@ func (k *kubectl) run(ctx context.Context, folder string, args ...string) (outpu
 	root := &cobra.Command{Use: "kubectl", SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(apply.NewCmdApply("kubectl", k.factory, streams), create.NewCmdCreate(k.factory, streams),
 		delete.NewCmdDelete(k.factory, streams), describe.NewCmdDescribe("kubectl", k.factory, streams),
-		get.NewCmdGet("kubectl", k.factory, streams), patch.NewCmdPatch(k.factory, streams), wait.NewCmdWait(k.factory, streams))
+		get.NewCmdGet("kubectl", k.factory, streams), patch.NewCmdPatch(k.factory, streams),
+		replace.NewCmdReplace(k.factory, streams), wait.NewCmdWait(k.factory, streams))
 	root.SetOut(k.output)
 	root.SetErr(k.output)
 	args = slices.Clone(args)

@@ -233,7 +233,7 @@ func (p *plug) port(ctx context.Context) error {
 		ExternalIDs: map[string]string{
 			idPort: mine.Name, idPortVersion: string(p.pod.UID), idVendor: vendor, idSandbox: r.ContainerID, idIfName: r.IfName,
 			idPodName: p.pod.Name, idPodNamespace: p.pod.Namespace, idPodUID: string(p.pod.UID), idNetNS: r.NetNS, idNetwork: r.Network, idProvider: r.Provider,
-			idIP: mine.Spec.IPAddress, idMAC: p.mac.String(), idAllocated: strings.Join(names, ","),
+			idIP: mine.Spec.Addresses(), idMAC: p.mac.String(), idAllocated: strings.Join(names, ","),
 		},
 	})
 	p.plugged = true

@@ -203,7 +203,7 @@ func addressing(allocated *v1.PodInterfaceStatus, nic *podnet.Interface, byDefau
 	var addresses []cni.Address
 	var routes []cni.Route
 	gateways := strings.Split(allocated.Gateway, ",")
-	for _, text := range strings.Split(allocated.Spec.IPAddress, ",") {
+	for _, text := range strings.Split(allocated.Spec.Addresses(), ",") {
 		if text == "" {
 			continue // a Subnet without addresses
 		}

@@ -67,7 +67,7 @@ func (s *Server) describe(annotations map[string]string, provider string, alloca
 	}
 	set(v1.AnnotationAllocated, "true")
 	set(v1.AnnotationRouted, "true")
-	set(v1.AnnotationIPAddress, allocated.Spec.IPAddress)
+	set(v1.AnnotationIPAddress, allocated.Spec.Addresses())
 	set(v1.AnnotationMacAddress, allocated.Spec.MacAddress)
 	set(v1.AnnotationCIDR, allocated.CIDRBlock)
 	set(v1.AnnotationGateway, allocated.Gateway)

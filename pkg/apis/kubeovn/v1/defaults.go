@@ -9,13 +9,12 @@ import (
 
 // The functions of this file complete what follows from the object alone. They run on every object that the server
 // decodes. What depends on other objects or on the server's options is completed when the object is written.
+//
+// Nothing is completed within lists: a list that is applied at the server is one value, or its members are, and a member that the
+// server had completed would differ from what its manager applied. Who reads a list knows the defaults of its members. Only keys of
+// members have their defaults written out, as those of "protocol" in ports, which the schema names.
 
 func addDefaultingFuncs(scheme *runtime.Scheme) error { return RegisterDefaults(scheme) }
-
-// SetDefaults_StaticRoute makes routes match destinations.
-func SetDefaults_StaticRoute(r *StaticRoute) {
-	setDefault(&r.Policy, PolicyDst)
-}
 
 // SetDefaults_SubnetSpec computes the protocol from well-formed prefixes and sets the overlay as provider.
 func SetDefaults_SubnetSpec(s *SubnetSpec) {
@@ -23,10 +22,9 @@ func SetDefaults_SubnetSpec(s *SubnetSpec) {
 	setDefault(&s.Provider, DefaultProvider)
 }
 
-// SetDefaults_IPSpec completes the address from its parts, and the parts from the address, where they are well-formed.
+// SetDefaults_IPSpec completes the parts of an address that is well-formed.
 func SetDefaults_IPSpec(s *IPSpec) {
 	if s.IPAddress == "" {
-		s.IPAddress = join(s.V4IPAddress, s.V6IPAddress)
 		return
 	}
 	for part := range strings.SplitSeq(s.IPAddress, ",") {
@@ -55,12 +53,9 @@ func SetDefaults_IptablesDnatRuleSpec(s *IptablesDnatRuleSpec) {
 	setDefault(&s.Type, DnatExclusive)
 }
 
-// SetDefaults_VpcNatGatewaySpec makes one pod at the default external Subnet.
+// SetDefaults_VpcNatGatewaySpec makes one pod.
 func SetDefaults_VpcNatGatewaySpec(s *VpcNatGatewaySpec) {
 	setDefault(&s.Replicas, 1)
-	if len(s.ExternalSubnets) == 0 {
-		s.ExternalSubnets = []string{DefaultExternalSubnet}
-	}
 }
 
 // SetDefaults_VpcNatGatewayBFD sets the times of BFD sessions.
@@ -68,11 +63,6 @@ func SetDefaults_VpcNatGatewayBFD(b *VpcNatGatewayBFD) {
 	setDefault(&b.MinRX, 1000)
 	setDefault(&b.MinTX, 1000)
 	setDefault(&b.Multiplier, 3)
-}
-
-// SetDefaults_SwitchLBRulePort makes back ends listen at the port of the load balancer.
-func SetDefaults_SwitchLBRulePort(p *SwitchLBRulePort) {
-	setDefault(&p.TargetPort, p.Port)
 }
 
 // SetDefaults_VpcDnsSpec names the default configuration.
@@ -96,13 +86,6 @@ func setDefault[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
-}
-
-func join(v4, v6 string) string {
-	if v4 == "" || v6 == "" {
-		return v4 + v6
-	}
-	return v4 + "," + v6
 }
 
 // protocolOf is empty when there is no prefix, or when one is malformed: validation says so better.

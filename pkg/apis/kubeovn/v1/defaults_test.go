@@ -16,11 +16,9 @@ func TestDefaultsCompleteWhatFollowsFromTheObjectAlone(t *testing.T) {
 		got, want runtime.Object
 	}{
 		{
-			name: "a route matches destinations",
+			name: "routes are a list that is applied as one value: nothing is completed",
 			got:  &v1.Vpc{Spec: v1.VpcSpec{StaticRoutes: []v1.StaticRoute{{CIDR: "0.0.0.0/0"}, {CIDR: "::/0", Policy: v1.PolicySrc}}}},
-			want: &v1.Vpc{Spec: v1.VpcSpec{StaticRoutes: []v1.StaticRoute{
-				{CIDR: "0.0.0.0/0", Policy: v1.PolicyDst}, {CIDR: "::/0", Policy: v1.PolicySrc},
-			}}},
+			want: &v1.Vpc{Spec: v1.VpcSpec{StaticRoutes: []v1.StaticRoute{{CIDR: "0.0.0.0/0"}, {CIDR: "::/0", Policy: v1.PolicySrc}}}},
 		},
 		{
 			name: "an IPv4 prefix makes an IPv4 Subnet of the overlay",
@@ -48,14 +46,9 @@ func TestDefaultsCompleteWhatFollowsFromTheObjectAlone(t *testing.T) {
 			want: &v1.IP{Spec: v1.IPSpec{IPAddress: "10.0.0.5,fd00:0::5", V4IPAddress: "10.0.0.5", V6IPAddress: "fd00::5"}},
 		},
 		{
-			name: "the parts of an address are put together",
-			got:  &v1.IP{Spec: v1.IPSpec{V4IPAddress: "10.0.0.5", V6IPAddress: "fd00::5"}},
-			want: &v1.IP{Spec: v1.IPSpec{IPAddress: "10.0.0.5,fd00::5", V4IPAddress: "10.0.0.5", V6IPAddress: "fd00::5"}},
-		},
-		{
-			name: "one part is the address",
+			name: "an address of one family may become one of two when it is allocated",
 			got:  &v1.IP{Spec: v1.IPSpec{V6IPAddress: "fd00::5"}},
-			want: &v1.IP{Spec: v1.IPSpec{IPAddress: "fd00::5", V6IPAddress: "fd00::5"}},
+			want: &v1.IP{Spec: v1.IPSpec{V6IPAddress: "fd00::5"}},
 		},
 		{
 			name: "an external address is for NAT rules",
@@ -63,17 +56,16 @@ func TestDefaultsCompleteWhatFollowsFromTheObjectAlone(t *testing.T) {
 			want: &v1.OvnEip{Spec: v1.OvnEipSpec{Type: v1.OvnEipNat}},
 		},
 		{
-			name: "a gateway is one pod at the default external Subnet",
+			name: "a gateway is one pod",
 			got:  &v1.VpcNatGateway{Spec: v1.VpcNatGatewaySpec{BFD: &v1.VpcNatGatewayBFD{MinTX: 300}}},
 			want: &v1.VpcNatGateway{Spec: v1.VpcNatGatewaySpec{
-				Replicas: 1, ExternalSubnets: []string{"ovn-vpc-external-network"},
-				BFD: &v1.VpcNatGatewayBFD{MinRX: 1000, MinTX: 300, Multiplier: 3},
+				Replicas: 1, BFD: &v1.VpcNatGatewayBFD{MinRX: 1000, MinTX: 300, Multiplier: 3},
 			}},
 		},
 		{
-			name: "a load balancer's port is TCP and the back ends'",
+			name: "a load balancer's port is TCP: the protocol is part of its key",
 			got:  &v1.SwitchLBRule{Spec: v1.SwitchLBRuleSpec{Ports: []v1.SwitchLBRulePort{{Port: 80}}}},
-			want: &v1.SwitchLBRule{Spec: v1.SwitchLBRuleSpec{Ports: []v1.SwitchLBRulePort{{Port: 80, TargetPort: 80, Protocol: "TCP"}}}},
+			want: &v1.SwitchLBRule{Spec: v1.SwitchLBRuleSpec{Ports: []v1.SwitchLBRulePort{{Port: 80, Protocol: "TCP"}}}},
 		},
 		{
 			name: "a forwarded port is exclusive",

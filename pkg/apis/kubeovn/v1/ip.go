@@ -1,6 +1,8 @@
 package v1
 
 import (
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -78,8 +80,9 @@ type IPSpec struct {
 	// +optional
 	// +listType=atomic
 	AttachSubnets []string `json:"attachSubnets,omitempty"`
-	// ipAddress is the address, "v4,v6" in a dual-stack Subnet. Default: the next free address of each family. Refused:
-	// an address outside the Subnet, excluded, taken, or unlike v4IpAddress/v6IpAddress.
+	// ipAddress is the address, "v4,v6" in a dual-stack Subnet. Default: the next free address of each family. What is
+	// written stays as it is: the address of a family that it lacks is in v4IpAddress or v6IpAddress. Refused: an address
+	// outside the Subnet, excluded, taken, or unlike v4IpAddress/v6IpAddress.
 	// +optional
 	IPAddress string `json:"ipAddress,omitempty"`
 	// v4IpAddress is the IPv4 address; same as the IPv4 part of ipAddress, and completed from it.
@@ -114,4 +117,18 @@ type IPSpec struct {
 	// +optional
 	// +listType=set
 	SecurityGroups []string `json:"securityGroups,omitempty"`
+}
+
+// Addresses returns the address of each family as "v4,v6", whichever of the three fields has it; empty when there is none. Of an IP
+// that is stored these are all its addresses, while ipAddress may be what a user wrote: one family of two, or IPv6 first.
+func (s *IPSpec) Addresses() string {
+	v4, v6 := s.V4IPAddress, s.V6IPAddress
+	for part := range strings.SplitSeq(s.IPAddress, ",") {
+		if strings.Contains(part, ":") {
+			setDefault(&v6, part)
+		} else {
+			setDefault(&v4, part)
+		}
+	}
+	return strings.Trim(v4+","+v6, ",")
 }

@@ -30,10 +30,8 @@ func RegisterDefaults(scheme *runtime.Scheme) error {
 	scheme.AddTypeDefaultingFunc(&SwitchLBRuleList{}, func(obj interface{}) { SetObjectDefaults_SwitchLBRuleList(obj.(*SwitchLBRuleList)) })
 	scheme.AddTypeDefaultingFunc(&Vlan{}, func(obj interface{}) { SetObjectDefaults_Vlan(obj.(*Vlan)) })
 	scheme.AddTypeDefaultingFunc(&VlanList{}, func(obj interface{}) { SetObjectDefaults_VlanList(obj.(*VlanList)) })
-	scheme.AddTypeDefaultingFunc(&Vpc{}, func(obj interface{}) { SetObjectDefaults_Vpc(obj.(*Vpc)) })
 	scheme.AddTypeDefaultingFunc(&VpcDns{}, func(obj interface{}) { SetObjectDefaults_VpcDns(obj.(*VpcDns)) })
 	scheme.AddTypeDefaultingFunc(&VpcDnsList{}, func(obj interface{}) { SetObjectDefaults_VpcDnsList(obj.(*VpcDnsList)) })
-	scheme.AddTypeDefaultingFunc(&VpcList{}, func(obj interface{}) { SetObjectDefaults_VpcList(obj.(*VpcList)) })
 	scheme.AddTypeDefaultingFunc(&VpcNatGateway{}, func(obj interface{}) { SetObjectDefaults_VpcNatGateway(obj.(*VpcNatGateway)) })
 	scheme.AddTypeDefaultingFunc(&VpcNatGatewayList{}, func(obj interface{}) { SetObjectDefaults_VpcNatGatewayList(obj.(*VpcNatGatewayList)) })
 	return nil
@@ -115,7 +113,6 @@ func SetObjectDefaults_SubnetList(in *SubnetList) {
 func SetObjectDefaults_SwitchLBRule(in *SwitchLBRule) {
 	for i := range in.Spec.Ports {
 		a := &in.Spec.Ports[i]
-		SetDefaults_SwitchLBRulePort(a)
 		if a.Protocol == "" {
 			a.Protocol = "TCP"
 		}
@@ -140,17 +137,6 @@ func SetObjectDefaults_VlanList(in *VlanList) {
 	}
 }
 
-func SetObjectDefaults_Vpc(in *Vpc) {
-	for i := range in.Spec.StaticRoutes {
-		a := &in.Spec.StaticRoutes[i]
-		SetDefaults_StaticRoute(a)
-	}
-	for i := range in.Status.Routes {
-		a := &in.Status.Routes[i]
-		SetDefaults_StaticRoute(a)
-	}
-}
-
 func SetObjectDefaults_VpcDns(in *VpcDns) {
 	SetDefaults_VpcDnsSpec(&in.Spec)
 }
@@ -159,13 +145,6 @@ func SetObjectDefaults_VpcDnsList(in *VpcDnsList) {
 	for i := range in.Items {
 		a := &in.Items[i]
 		SetObjectDefaults_VpcDns(a)
-	}
-}
-
-func SetObjectDefaults_VpcList(in *VpcList) {
-	for i := range in.Items {
-		a := &in.Items[i]
-		SetObjectDefaults_Vpc(a)
 	}
 }
 

@@ -137,8 +137,11 @@ func allocate(v storage.View, subnet *v1.Subnet, ip *v1.IP) field.ErrorList {
 	return nil
 }
 
+// complete writes out what was granted. What the user wrote of it stays as it is.
 func complete(ip *v1.IP, grant address.Grant) {
-	ip.Spec.IPAddress = grant.Addrs.String()
+	if ip.Spec.IPAddress == "" {
+		ip.Spec.IPAddress = grant.Addrs.String()
+	}
 	ip.Spec.V4IPAddress, ip.Spec.V6IPAddress = "", ""
 	if grant.Addrs.V4.IsValid() {
 		ip.Spec.V4IPAddress = grant.Addrs.V4.String()
@@ -146,5 +149,7 @@ func complete(ip *v1.IP, grant address.Grant) {
 	if grant.Addrs.V6.IsValid() {
 		ip.Spec.V6IPAddress = grant.Addrs.V6.String()
 	}
-	ip.Spec.MacAddress = grant.MAC
+	if !strings.EqualFold(ip.Spec.MacAddress, grant.MAC) {
+		ip.Spec.MacAddress = grant.MAC
+	}
 }

@@ -41,7 +41,7 @@ func keepGranted(ip, before *v1.IP) {
 	if len(errs) > 0 {
 		return // Validate says so
 	}
-	// A family at a time: defaulting completes ipAddress from the address of one family.
+	// A family at a time: a client may name one of two.
 	granted := addrsOf(before)
 	if !wanted.V4.IsValid() {
 		wanted.V4 = granted.V4
@@ -49,11 +49,15 @@ func keepGranted(ip, before *v1.IP) {
 	if !wanted.V6.IsValid() {
 		wanted.V6 = granted.V6
 	}
+	ip.Spec.IPAddress = wanted.String()
+	if wanted == granted {
+		ip.Spec.IPAddress = before.Spec.IPAddress
+	}
 	mac := ip.Spec.MacAddress
 	if mac == "" || strings.EqualFold(mac, before.Spec.MacAddress) {
-		mac = before.Spec.MacAddress
+		ip.Spec.MacAddress = before.Spec.MacAddress
 	}
-	complete(ip, address.Grant{Addrs: wanted, MAC: mac})
+	complete(ip, address.Grant{Addrs: wanted, MAC: ip.Spec.MacAddress})
 }
 
 // setLabels sets Kube-OVN's labels. An IP is reserved when no interface uses it at present.

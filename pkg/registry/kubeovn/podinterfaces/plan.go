@@ -14,6 +14,7 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
@@ -57,7 +58,7 @@ func wantedIP(v storage.View, req *v1.PodInterfaces, nic *v1.PodInterface, path 
 			name += "." + p
 		}
 	}
-	return &v1.IP{
+	ip := &v1.IP{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: maps.Clone(req.Labels), Annotations: maps.Clone(req.Annotations)},
 		Spec: v1.IPSpec{
 			PodName: req.Spec.PodName, Namespace: req.Spec.PodNamespace, PodUID: req.Spec.PodUID, PodType: req.Spec.PodType,
@@ -65,7 +66,18 @@ func wantedIP(v storage.View, req *v1.PodInterfaces, nic *v1.PodInterface, path 
 			IPAddress: nic.IPAddress, MacAddress: nic.MacAddress, Vip: nic.Vip, Vips: vipsOf(v, nic.AAPs, subnetName),
 			SecurityGroups: slices.Clone(nic.SecurityGroups),
 		},
-	}, nil
+	}
+	if wanted, err := ipam.ParseAddrs(nic.IPAddress); err == nil {
+		// ipAddress is left for the address that is allocated: what is in it stays as it is.
+		ip.Spec.IPAddress = ""
+		if wanted.V4.IsValid() {
+			ip.Spec.V4IPAddress = wanted.V4.String()
+		}
+		if wanted.V6.IsValid() {
+			ip.Spec.V6IPAddress = wanted.V6.String()
+		}
+	}
+	return ip, nil
 }
 
 // vipsOf leaves out the Vips of other Subnets: one list serves all interfaces of a pod. Unknown ones stay, to be refused.

@@ -14,13 +14,12 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
-// plan completes a Vpc and refuses what conflicts with other objects. Nothing stands in the way of a deletion: that no
+// plan refuses what conflicts with other objects. Nothing stands in the way of a deletion: that no
 // Subnet refers to the Vpc any more is known.
 func (k kind) plan(v storage.View, old, vpc *v1.Vpc) error {
 	if vpc == nil {
 		return nil
 	}
-	complete(vpc)
 	errs := validate(vpc)
 	if len(errs) == 0 {
 		if old == nil {
@@ -33,14 +32,6 @@ func (k kind) plan(v storage.View, old, vpc *v1.Vpc) error {
 		errs = append(errs, k.checkHops(v, old, vpc)...)
 	}
 	return kubeovn.Invalid("Vpc", vpc.Name, errs)
-}
-
-// complete writes out defaults.
-func complete(vpc *v1.Vpc) {
-	for i := range vpc.Spec.StaticRoutes {
-		r := &vpc.Spec.StaticRoutes[i]
-		r.Policy = policyOf(*r)
-	}
 }
 
 func checkName(v storage.View, vpc *v1.Vpc) field.ErrorList {

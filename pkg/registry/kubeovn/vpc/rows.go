@@ -84,7 +84,7 @@ func staticRoute(v storage.View, vpc *v1.Vpc, r v1.StaticRoute) (storage.Row, er
 		bfd = ovsdb.Ref(id)
 	}
 	direction := "dst-ip"
-	if r.Policy == v1.PolicySrc {
+	if policyOf(r) == v1.PolicySrc {
 		direction = "src-ip"
 	}
 	return storage.Row{

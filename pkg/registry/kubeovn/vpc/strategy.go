@@ -33,7 +33,7 @@ var (
 
 // NewStrategy returns the strategy of the main resource.
 func NewStrategy(typer runtime.ObjectTyper) Strategy {
-	return Strategy{ShapeStrategy: kubeovn.NewShapeStrategy(typer, kubeovn.Shape[*v1.Vpc]{Complete: complete, Check: validate})}
+	return Strategy{ShapeStrategy: kubeovn.NewShapeStrategy(typer, kubeovn.Shape[*v1.Vpc]{Check: validate})}
 }
 
 // WarningsOnCreate implements rest.RESTCreateStrategy.
