@@ -57,8 +57,8 @@ type OvnEipSpec struct {
 	// Refused: a Subnet that does not exist, is being deleted, or has no vlan.
 	// +optional
 	ExternalSubnet string `json:"externalSubnet,omitempty"`
-	// v4Ip is the IPv4 address. Default: the next free address of the Subnet. Refused: an address outside the Subnet,
-	// excluded or taken.
+	// v4Ip is the IPv4 address. Default: the next free address of the Subnet; the field stays empty then, and status.v4Ip
+	// has the address. Refused: an address outside the Subnet, excluded or taken.
 	// +optional
 	V4IP string `json:"v4Ip,omitempty"`
 	// v6Ip is the IPv6 address. Default and refusals as for v4Ip.

@@ -36,11 +36,12 @@ type OvnSnatRuleList struct {
 	Items []OvnSnatRule `json:"items"`
 }
 
-// OvnSnatRuleSpec is the desired state of an OvnSnatRule. Exactly one of vpcSubnet, ipName, and vpc with v4IpCidr or
-// v6IpCidr says what is translated: none or several are refused.
+// OvnSnatRuleSpec is the desired state of an OvnSnatRule. One of vpcSubnet, ipName, and vpc with v4IpCidr or v6IpCidr says
+// what is translated: none is refused, and so are vpcSubnet and ipName together.
 type OvnSnatRuleSpec struct {
-	// ovnEip is the name of the OvnEip. Required. Refused: one that does not exist, is not of type nat, or is in an
-	// external Subnet with which the VPC is not connected.
+	// ovnEip is the name of the OvnEip: one of type nat, or the one of type lrp of the VPC's own router port. Required.
+	// Refused: one that does not exist, of another type or router, or in an external Subnet with which the VPC is not
+	// connected.
 	OvnEip string `json:"ovnEip"`
 	// vpcSubnet is the name of the Subnet whose addresses are translated. Refused: one that does not exist.
 	// +optional
@@ -52,9 +53,10 @@ type OvnSnatRuleSpec struct {
 	// +optional
 	Vpc string `json:"vpc,omitempty"`
 	// v4IpCidr is an IPv4 prefix or address within a Subnet of vpc. The Subnet is not held: without it the rule is not ready.
+	// Beside vpcSubnet or ipName it must be what these have.
 	// +optional
 	V4IPCidr string `json:"v4IpCidr,omitempty"`
-	// v6IpCidr is an IPv6 prefix or address within vpc.
+	// v6IpCidr is an IPv6 prefix or address within vpc. Beside vpcSubnet or ipName it must be what these have.
 	// +optional
 	V6IPCidr string `json:"v6IpCidr,omitempty"`
 }

@@ -76,10 +76,10 @@ func derive(v storage.View, e *v1.OvnEip) {
 	s.Type = typeOf(e)
 	s.Nat = ""
 	s.Ready = s.V4IP != "" || s.V6IP != ""
-	switch s.Type {
-	case v1.OvnEipNat:
+	if s.Type != v1.OvnEipLsp {
 		s.Nat = eipsharing.Uses(v, Resource, e.Name)
-	case v1.OvnEipLrp:
+	}
+	if s.Type == v1.OvnEipLrp {
 		s.Ready = s.Ready && connects(v, e.Name)
 	}
 	if s.Ready {
@@ -137,12 +137,20 @@ func rows(v storage.View, e *v1.OvnEip) ([]storage.Row, error) {
 	}}, nil
 }
 
-// Usable says why rules of a Vpc may not use an address; nil when they may.
-func Usable(cfg kubeovn.Config, e *v1.OvnEip, vpc *v1.Vpc) error {
-	if typeOf(e) != v1.OvnEipNat {
-		return fmt.Errorf("OvnEip %s is of type %s: NAT rules need one of type nat", e.Name, typeOf(e))
-	}
+// Usable says why rules of a Vpc may not use an address; nil when they may. The address of the router's own port serves rules that
+// leave some of its traffic to the router: all but those that have their address alone.
+func Usable(cfg kubeovn.Config, e *v1.OvnEip, vpc *v1.Vpc, alone bool) error {
 	external := e.Spec.ExternalSubnet
+	switch t := typeOf(e); {
+	case t == v1.OvnEipNat:
+	case t == v1.OvnEipLrp && alone:
+		return fmt.Errorf("OvnEip %s is of type lrp: NAT rules need one of type nat; the address of a router's port serves SNAT and DNAT rules only", e.Name)
+	case t == v1.OvnEipLrp && e.Name != nb.RouterPort(vpc.Name, external):
+		return fmt.Errorf("OvnEip %s is of type lrp: NAT rules need one of type nat, or the address of their own router's port, here %s", e.Name,
+			nb.RouterPort(vpc.Name, external))
+	case t != v1.OvnEipLrp:
+		return fmt.Errorf("OvnEip %s is of type %s: NAT rules need one of type nat", e.Name, t)
+	}
 	for _, name := range vpc.Spec.ExtraExternalSubnets {
 		if name == external {
 			return nil

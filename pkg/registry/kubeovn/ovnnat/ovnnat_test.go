@@ -351,3 +351,75 @@ func TestAVipThatPodsCarryCanBeTranslatedOnTheirNode(t *testing.T) {
 		t.Errorf("got ports %s of a Vip without any, want %s", got, want)
 	}
 }
+
+func TestTheAddressOfTheRoutersPortServesSnatAndDnat(t *testing.T) {
+	w := newWorld(t)
+	port := eip("vpc1-external204", "external204")
+	port.Spec.Type = v1.OvnEipLrp
+	node := eip("node", "external204")
+	node.Spec.Type = v1.OvnEipLsp
+	w.MustCreate(port, node,
+		snat("out", v1.OvnSnatRuleSpec{OvnEip: "vpc1-external204", VpcSubnet: "vpc1-subnet1"}),
+		dnat("in", "vpc1-external204", "vpc-1-busybox01.vpc1", "tcp", "22"))
+	address := stored[*v1.OvnEip](t, w, ovneip.Resource, "vpc1-external204").Status
+	if address.V4IP == "" || address.Nat != "dnat,snat" {
+		t.Errorf("the address: %+v", address)
+	}
+	out, in := stored[*v1.OvnSnatRule](t, w, ovnnat.SnatResource, "out").Status, stored[*v1.OvnDnatRule](t, w, ovnnat.DnatResource, "in").Status
+	if out.V4Eip != address.V4IP || in.V4Eip != address.V4IP || !out.Ready || !in.Ready {
+		t.Errorf("got rules %+v and %+v at %s", out, in, address.V4IP)
+	}
+	for _, test := range []struct {
+		name string
+		in   storage.Object
+		want string
+	}{
+		{"a FIP, which would take the router's own traffic", fip("x", v1.OvnFipSpec{OvnEip: "vpc1-external204", IPName: "dual.vpc1"}), "serves SNAT and DNAT rules only"},
+		{"another router's SNAT", snat("x", v1.OvnSnatRuleSpec{OvnEip: "vpc1-external204", VpcSubnet: "vpc2-subnet1"}), "their own router's port, here vpc2-external204"},
+		{"another router's DNAT", dnat("x", "vpc1-external204", "other.vpc2", "tcp", "23"), "their own router's port, here vpc2-external204"},
+		{"a gateway node's address", snat("x", v1.OvnSnatRuleSpec{OvnEip: "node", VpcSubnet: "vpc1-subnet1"}), "is of type lsp: NAT rules need one of type nat"},
+	} {
+		t.Run(test.name, func(t *testing.T) { mustContain(t, w.Create(test.in), test.want) })
+	}
+}
+
+func TestSnatMaySayAgainWhatASubnetOrAnIPHas(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		spec v1.OvnSnatRuleSpec
+		want string // "" when it is accepted
+	}{
+		{"a Subnet, its Vpc and its prefix", v1.OvnSnatRuleSpec{VpcSubnet: "vpc1-subnet1", Vpc: "vpc1", V4IPCidr: "192.168.0.0/24"}, ""},
+		{"a Subnet and its prefix", v1.OvnSnatRuleSpec{VpcSubnet: "vpc1-subnet1", V4IPCidr: "192.168.0.0/24"}, ""},
+		{"a Subnet and both its prefixes", v1.OvnSnatRuleSpec{OvnEip: "eip-dual", VpcSubnet: "vpc1-dual", V4IPCidr: "192.168.1.0/24", V6IPCidr: "fd00::/64"}, ""},
+		{"an IP and its address", v1.OvnSnatRuleSpec{IPName: "vpc-1-busybox01.vpc1", Vpc: "vpc1", V4IPCidr: "192.168.0.2"}, ""},
+		{"an IP and its host prefix", v1.OvnSnatRuleSpec{IPName: "vpc-1-busybox01.vpc1", V4IPCidr: "192.168.0.2/32"}, ""},
+		{"another Vpc", v1.OvnSnatRuleSpec{VpcSubnet: "vpc1-subnet1", Vpc: "vpc2", V4IPCidr: "192.168.0.0/24"}, "subnet vpc1-subnet1 is in vpc vpc1"},
+		{"a part of the prefix", v1.OvnSnatRuleSpec{VpcSubnet: "vpc1-subnet1", V4IPCidr: "192.168.0.0/25"},
+			`spec.v4IpCidr: Invalid value: "192.168.0.0/25": subnet vpc1-subnet1 has "192.168.0.0/24": write that, or leave it out`},
+		{"a family that the Subnet does not have", v1.OvnSnatRuleSpec{VpcSubnet: "vpc1-subnet1", V6IPCidr: "fd00::/64"}, `spec.v6IpCidr: Invalid value: "fd00::/64": subnet vpc1-subnet1 has ""`},
+		{"another address", v1.OvnSnatRuleSpec{IPName: "vpc-1-busybox01.vpc1", V4IPCidr: "192.168.0.9"}, `IP vpc-1-busybox01.vpc1 has "192.168.0.2"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			if test.spec.OvnEip == "" {
+				test.spec.OvnEip = "eip-static"
+			}
+			r := snat("x", test.spec)
+			if errs := ovnnat.Snat.Validate(r); len(errs) > 0 {
+				t.Fatal(errs.ToAggregate())
+			}
+			err := w.Create(r)
+			if test.want != "" {
+				mustContain(t, err, test.want)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := stored[*v1.OvnSnatRule](t, w, ovnnat.SnatResource, "x").Status; !s.Ready || s.Vpc != "vpc1" {
+				t.Errorf("got %+v", s)
+			}
+		})
+	}
+}

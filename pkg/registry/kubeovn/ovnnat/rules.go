@@ -155,7 +155,7 @@ func (r *rules[T]) decide(v storage.View, obj T) field.ErrorList {
 	if len(errs) > 0 {
 		return errs
 	}
-	if err := r.usable(v, eip, t); err != nil {
+	if err := r.usable(v, obj, eip, t); err != nil {
 		return append(errs, err)
 	}
 	out := r.outcome(obj)
@@ -179,12 +179,12 @@ func common(external string, internal *string) string {
 }
 
 // usable says why a target cannot be translated to an address.
-func (r *rules[T]) usable(v storage.View, eip *v1.OvnEip, t target) *field.Error {
+func (r *rules[T]) usable(v storage.View, obj T, eip *v1.OvnEip, t target) *field.Error {
 	vpc, ok := storage.Get[*v1.Vpc](v, nb.Vpcs, t.vpc)
 	if !ok {
 		return kubeovn.NotFound(specPath.Child("vpc"), "Vpc", t.vpc)
 	}
-	if err := ovneip.Usable(r.cfg, eip, vpc); err != nil {
+	if err := ovneip.Usable(r.cfg, eip, vpc, r.use(obj).Sort == eipsharing.FIP); err != nil {
 		return field.Invalid(eipPath, eip.Name, err.Error())
 	}
 	has4, has6 := eip.Status.V4IP != "", eip.Status.V6IP != ""

@@ -49,18 +49,14 @@ func validateSnat(r *v1.OvnSnatRule) field.ErrorList {
 	errs = append(errs, problems...)
 	_, problems = shape.Prefix(specPath.Child("v6IpCidr"), s.V6IPCidr, false)
 	errs = append(errs, problems...)
-	ways := 0
-	for _, given := range [...]bool{s.VpcSubnet != "", s.IPName != "", s.V4IPCidr != "" || s.V6IPCidr != ""} {
-		if given {
-			ways++
-		}
-	}
+	prefixes := s.V4IPCidr != "" || s.V6IPCidr != ""
 	switch {
-	case ways == 0:
+	case s.VpcSubnet != "" && s.IPName != "":
+		errs = append(errs, field.Forbidden(ipNamePath, "what is translated is given by vpcSubnet: write one or the other"))
+	case s.VpcSubnet != "" || s.IPName != "":
+	case !prefixes:
 		errs = append(errs, field.Required(vpcSubnetPath, "what is translated: write vpcSubnet, or ipName, or vpc with v4IpCidr or v6IpCidr"))
-	case ways > 1:
-		errs = append(errs, field.Forbidden(specPath, "write one of vpcSubnet, ipName, and vpc with v4IpCidr or v6IpCidr, not several"))
-	case (s.V4IPCidr != "" || s.V6IPCidr != "") && s.Vpc == "":
+	case s.Vpc == "":
 		errs = append(errs, field.Required(vpcPath, "the Vpc of v4IpCidr and v6IpCidr"))
 	}
 	return errs
@@ -114,13 +110,15 @@ func resolveSnat(v storage.View, r *v1.OvnSnatRule) (target, field.ErrorList) {
 	s := &r.Spec
 	switch {
 	case s.VpcSubnet != "":
-		return wholeSubnet(v, s)
+		t, errs := wholeSubnet(v, s)
+		return t, append(errs, agree(s, t, "subnet "+s.VpcSubnet)...)
 	case s.IPName != "":
 		ip, ok := storage.Get[*v1.IP](v, "ips", s.IPName)
 		if !ok {
 			return target{}, field.ErrorList{kubeovn.NotFound(ipNamePath, "IP", s.IPName)}
 		}
-		return inSubnet(v, ip, ip.Spec.Subnet, s.Vpc, ip.Spec.V4IPAddress, ip.Spec.V6IPAddress)
+		t, errs := inSubnet(v, ip, ip.Spec.Subnet, s.Vpc, ip.Spec.V4IPAddress, ip.Spec.V6IPAddress)
+		return t, append(errs, agree(s, t, address.Describe(ip))...)
 	}
 	if v.Get(nb.Vpcs, s.Vpc) == nil {
 		return target{}, field.ErrorList{kubeovn.NotFound(vpcPath, "Vpc", s.Vpc)}
@@ -140,6 +138,22 @@ func wholeSubnet(v storage.View, s *v1.OvnSnatRuleSpec) (target, field.ErrorList
 	}
 	v4, v6 := prefixesOf(subnet)
 	return target{vpc: subnet.Spec.Vpc, v4: v4, v6: v6}, nil
+}
+
+// agree refuses prefixes that are written besides the name of their holder and differ from what that has: the target, which is zero
+// when it was refused already. An address may be written as its host prefix.
+func agree(s *v1.OvnSnatRuleSpec, t target, holder string) field.ErrorList {
+	var errs field.ErrorList
+	for _, f := range [...]struct{ name, text, has string }{{"v4IpCidr", s.V4IPCidr, t.v4}, {"v6IpCidr", s.V6IPCidr, t.v6}} {
+		if f.text == "" || t.vpc == "" {
+			continue
+		}
+		written, ok := prefixOf(f.text)
+		if has, found := prefixOf(f.has); !ok || !found || written != has {
+			errs = append(errs, field.Invalid(specPath.Child(f.name), f.text, fmt.Sprintf("%s has %q: write that, or leave it out", holder, f.has)))
+		}
+	}
+	return errs
 }
 
 func prefixesOf(s *v1.Subnet) (v4, v6 string) {
