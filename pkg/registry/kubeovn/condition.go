@@ -6,7 +6,8 @@ import (
 )
 
 // SetTrue makes a condition of an object true. Functions of kinds have no clock: a condition that was not true before is
-// dated with the creation of the object, in whose transaction such conditions become true.
+// dated with the creation of the object, in whose transaction such conditions become true. The message is a sentence for humans; it
+// must not be empty.
 func SetTrue(conditions *[]metav1.Condition, obj metav1.Object, condition, reason, message string) {
 	set(conditions, obj, metav1.Condition{Type: condition, Status: metav1.ConditionTrue, Reason: reason, Message: message})
 }

@@ -39,7 +39,7 @@ var Shape = &shape.Kind[*v1.Chassis]{
 		shape.Text("EncapIPs", "Where the node's tunnels end."),
 		shape.Flag("ExternalGateway", "Whether routers' external ports may be on the node."),
 		shape.Text("Ready", "Whether the agent reports and ovn-controller is connected; empty when it never has."),
-		shape.Text("Age", "Time since the creation."),
+		shape.AgeColumn(),
 		shape.Wide(shape.Text("EncapType", "The encapsulation of tunnels.")),
 		shape.Wide(shape.Text("Hostname", "The host name that the node gives to OVN.")),
 		shape.Wide(shape.Text("NodeIPs", "Where the node itself is reached.")),

@@ -46,7 +46,7 @@ var Gateway = &shape.Kind[*v1.VpcNatGateway]{
 		shape.Number("Replicas", "Number of pods."),
 		shape.Flag("Ready", "Whether all pods are programmed."),
 		shape.Flag("BFD", "Whether the pods are watched."),
-		shape.Text("Age", "Time since the creation."),
+		shape.AgeColumn(),
 	},
 	Cells: func(g *v1.VpcNatGateway, name, age string) []any {
 		s := &g.Spec

@@ -2,6 +2,7 @@ package shape
 
 import (
 	"context"
+	"slices"
 
 	metatable "k8s.io/apimachinery/pkg/api/meta/table"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,10 +19,15 @@ func (k *Kind[T]) Table(func() storage.View) rest.TableConvertor {
 }
 
 // NewTable returns a printer with cells of its own. All rows of a table are of one snapshot, which is nil without a view; age is the
-// time since the creation.
+// time since the creation. Columns that have no Age get one at their end that kubectl shows with -o wide.
 func NewTable[T storage.Object](view func() storage.View, columns []metav1.TableColumnDefinition,
 	cells func(v storage.View, obj T, name, age string) []any) rest.TableConvertor {
-	return table[T]{view, columns, cells}
+	if slices.ContainsFunc(columns, func(c metav1.TableColumnDefinition) bool { return c.Name == ageName }) {
+		return table[T]{view, columns, cells}
+	}
+	return table[T]{view, append(slices.Clip(columns), Wide(AgeColumn())), func(v storage.View, obj T, name, age string) []any {
+		return append(cells(v, obj, name, age), age)
+	}}
 }
 
 type table[T storage.Object] struct {
@@ -62,6 +68,11 @@ func Flag(name, description string) metav1.TableColumnDefinition {
 func Number(name, description string) metav1.TableColumnDefinition {
 	return metav1.TableColumnDefinition{Name: name, Type: "integer", Description: description}
 }
+
+const ageName = "Age"
+
+// AgeColumn is the column of the time since the creation.
+func AgeColumn() metav1.TableColumnDefinition { return Text(ageName, "Time since the creation.") }
 
 // NameColumn is the first column of every table.
 func NameColumn(description string) metav1.TableColumnDefinition {

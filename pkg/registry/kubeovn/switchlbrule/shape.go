@@ -39,7 +39,7 @@ var Shape = &shape.Kind[*v1.SwitchLBRule]{
 		shape.Text("VIP", "Address of the load balancer."),
 		shape.Text("Port(s)", "Ports of the load balancer."),
 		shape.Text("Service", "Service that finds the back ends."),
-		shape.Text("Age", "Time since the creation."),
+		shape.AgeColumn(),
 	},
 	Cells: func(r *v1.SwitchLBRule, name, age string) []any {
 		return []any{name, r.Spec.Vip, r.Status.Ports, r.Status.Service, age}

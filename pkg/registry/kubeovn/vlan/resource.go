@@ -60,5 +60,5 @@ func derive(v storage.View, vlan *v1.Vlan) {
 	}
 	slices.Sort(vlan.Status.Subnets)
 	vlan.Status.Conflict = false
-	kubeovn.SetTrue(&vlan.Status.Conditions, vlan, "Ready", "VlanReady", "")
+	kubeovn.SetTrue(&vlan.Status.Conditions, vlan, "Ready", "VlanReady", "Subnets can be in the VLAN")
 }

@@ -29,7 +29,7 @@ func (k kind) derive(v storage.View, vpc *v1.Vpc) {
 		status.VpcPeerings = []string{}
 	}
 	k.deriveExternal(v, vpc)
-	kubeovn.SetTrue(&status.Conditions, vpc, "Ready", "RouterReady", "")
+	kubeovn.SetTrue(&status.Conditions, vpc, "Ready", "RouterReady", "the logical router exists")
 }
 
 // deriveExternal sets what follows from the router's ports in external Subnets.

@@ -19,7 +19,7 @@ var columns = []metav1.TableColumnDefinition{
 	{Name: "ExtraExternalSubnets", Type: "string", Description: "Further external Subnets that the router is connected with."},
 	{Name: "Namespaces", Type: "string", Description: "The only namespaces that may use the Vpc; none: any."},
 	{Name: "DefaultSubnet", Type: "string", Description: "The Subnet of pods that name none."},
-	{Name: "Age", Type: "string", Description: "Time since the creation."},
+	shape.AgeColumn(),
 }
 
 // Table returns the columns of kubectl get. Nothing in them is newer than the object, so that the snapshot is not needed.
