@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/northbound-ovn/northbound/pkg/apis/count"
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/apiserver/apiservertest"
 	"github.com/northbound-ovn/northbound/pkg/ovn/ovntest"
@@ -89,11 +90,11 @@ func TestDryRun(t *testing.T) {
 	c := client(t, s)
 	create(t, s, newVpc("vpc1"), newSubnet("net1", "vpc1", "192.168.0.0/24"), newIP("taken.default", "net1"))
 	// The status of the Subnet follows its IPs up to a second later: that must have happened before nothing may change any more.
-	content := func(t *testing.T, used float64) string {
+	content := func(t *testing.T, used int) string {
 		t.Helper()
 		await(t, "the status of the Subnet does not count its IPs", func() bool {
 			net, err := c.Subnets().Get(t.Context(), "net1", metav1.GetOptions{})
-			return err == nil && net.Status.V4UsingIPs == used
+			return err == nil && net.Status.V4UsingIPs == count.OfInt(used)
 		})
 		return ovntest.Dump(t, s.NBAddress)
 	}

@@ -6,6 +6,7 @@
 package openapi
 
 import (
+	count "github.com/northbound-ovn/northbound/pkg/apis/count"
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	resource "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ import (
 
 func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	return map[string]common.OpenAPIDefinition{
+		count.Count{}.OpenAPIModelName():                      schema_northbound_pkg_apis_count_Count(ref),
 		v1.ACL{}.OpenAPIModelName():                           schema_pkg_apis_kubeovn_v1_ACL(ref),
 		v1.Affinity{}.OpenAPIModelName():                      schema_pkg_apis_kubeovn_v1_Affinity(ref),
 		v1.BFDPort{}.OpenAPIModelName():                       schema_pkg_apis_kubeovn_v1_BFDPort(ref),
@@ -179,6 +181,26 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 	}
 }
 
+func schema_northbound_pkg_apis_count_Count(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.EmbedOpenAPIDefinitionIntoV2Extension(common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Count is a number of addresses: exact, and not negative. The zero Count is 0. Two Counts are equal when they are the same number.\n\nIn JSON it is a number up to 2^53, and a string of decimal digits above: many readers of JSON round larger numbers (RFC 8259, section 6), kubectl those above 2^63.",
+				OneOf:       common.GenerateOpenAPIV3OneOfSchema(count.Count{}.OpenAPIV3OneOfTypes()),
+				Format:      count.Count{}.OpenAPISchemaFormat(),
+			},
+		},
+	}, common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Count is a number of addresses: exact, and not negative. The zero Count is 0. Two Counts are equal when they are the same number.\n\nIn JSON it is a number up to 2^53, and a string of decimal digits above: many readers of JSON round larger numbers (RFC 8259, section 6), kubectl those above 2^63.",
+				Type:        count.Count{}.OpenAPISchemaType(),
+				Format:      count.Count{}.OpenAPISchemaFormat(),
+			},
+		},
+	})
+}
+
 func schema_pkg_apis_kubeovn_v1_ACL(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -197,7 +219,6 @@ func schema_pkg_apis_kubeovn_v1_ACL(ref common.ReferenceCallback) common.OpenAPI
 					"priority": {
 						SchemaProps: spec.SchemaProps{
 							Description: "priority orders the rules, the highest first. 0 to 32767; anything else is refused.",
-							Default:     0,
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
@@ -776,7 +797,7 @@ func schema_pkg_apis_kubeovn_v1_IPSpec(ref common.ReferenceCallback) common.Open
 					},
 					"ipAddress": {
 						SchemaProps: spec.SchemaProps{
-							Description: "ipAddress is the address, \"v4,v6\" in a dual-stack Subnet. Default: the next free address of each family. Refused: an address outside the Subnet, excluded, taken, or unlike v4IpAddress/v6IpAddress.",
+							Description: "ipAddress is the address, \"v4,v6\" in a dual-stack Subnet. Default: the next free address of each family. What is written stays as it is: the address of a family that it lacks is in v4IpAddress or v6IpAddress. Refused: an address outside the Subnet, excluded, taken, or unlike v4IpAddress/v6IpAddress.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -2193,7 +2214,7 @@ func schema_pkg_apis_kubeovn_v1_OvnDnatRuleSpec(ref common.ReferenceCallback) co
 				Properties: map[string]spec.Schema{
 					"ovnEip": {
 						SchemaProps: spec.SchemaProps{
-							Description: "ovnEip is the name of the OvnEip. Required. Refused: one that does not exist, is not of type nat, or is in an external Subnet with which the VPC is not connected.",
+							Description: "ovnEip is the name of the OvnEip: one of type nat, or the one of type lrp of the VPC's own router port. Required. Refused: one that does not exist, of another type or router, or in an external Subnet with which the VPC is not connected.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -2488,7 +2509,7 @@ func schema_pkg_apis_kubeovn_v1_OvnEipSpec(ref common.ReferenceCallback) common.
 					},
 					"v4Ip": {
 						SchemaProps: spec.SchemaProps{
-							Description: "v4Ip is the IPv4 address. Default: the next free address of the Subnet. Refused: an address outside the Subnet, excluded or taken.",
+							Description: "v4Ip is the IPv4 address. Default: the next free address of the Subnet; the field stays empty then, and status.v4Ip has the address. Refused: an address outside the Subnet, excluded or taken.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -2953,12 +2974,12 @@ func schema_pkg_apis_kubeovn_v1_OvnSnatRuleSpec(ref common.ReferenceCallback) co
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "OvnSnatRuleSpec is the desired state of an OvnSnatRule. Exactly one of vpcSubnet, ipName, and vpc with v4IpCidr or v6IpCidr says what is translated: none or several are refused.",
+				Description: "OvnSnatRuleSpec is the desired state of an OvnSnatRule. One of vpcSubnet, ipName, and vpc with v4IpCidr or v6IpCidr says what is translated: none is refused, and so are vpcSubnet and ipName together.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"ovnEip": {
 						SchemaProps: spec.SchemaProps{
-							Description: "ovnEip is the name of the OvnEip. Required. Refused: one that does not exist, is not of type nat, or is in an external Subnet with which the VPC is not connected.",
+							Description: "ovnEip is the name of the OvnEip: one of type nat, or the one of type lrp of the VPC's own router port. Required. Refused: one that does not exist, of another type or router, or in an external Subnet with which the VPC is not connected.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -2987,14 +3008,14 @@ func schema_pkg_apis_kubeovn_v1_OvnSnatRuleSpec(ref common.ReferenceCallback) co
 					},
 					"v4IpCidr": {
 						SchemaProps: spec.SchemaProps{
-							Description: "v4IpCidr is an IPv4 prefix or address within a Subnet of vpc. The Subnet is not held: without it the rule is not ready.",
+							Description: "v4IpCidr is an IPv4 prefix or address within a Subnet of vpc. The Subnet is not held: without it the rule is not ready. Beside vpcSubnet or ipName it must be what these have.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
 					},
 					"v6IpCidr": {
 						SchemaProps: spec.SchemaProps{
-							Description: "v6IpCidr is an IPv6 prefix or address within vpc.",
+							Description: "v6IpCidr is an IPv6 prefix or address within vpc. Beside vpcSubnet or ipName it must be what these have.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -3512,7 +3533,6 @@ func schema_pkg_apis_kubeovn_v1_PolicyRoute(ref common.ReferenceCallback) common
 					"priority": {
 						SchemaProps: spec.SchemaProps{
 							Description: "priority orders the policies, the highest first. 0 to 32767; anything else is refused.",
-							Default:     0,
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
@@ -4148,7 +4168,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetSpec(ref common.ReferenceCallback) common.
 					},
 					"protocol": {
 						SchemaProps: spec.SchemaProps{
-							Description: "protocol is IPv4, IPv6, Dual or Mac. Computed from cidrBlock; refused when it contradicts it.",
+							Description: "protocol is IPv4, IPv6, Dual or Mac. Computed from cidrBlock, which it follows; refused when it contradicts it.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -4200,7 +4220,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetSpec(ref common.ReferenceCallback) common.
 					},
 					"gateway": {
 						SchemaProps: spec.SchemaProps{
-							Description: "gateway is the address of the router in the Subnet, per family as in cidrBlock. Default: the first address of the prefix. Refused: an address outside cidrBlock or in use, and one that is the next hop of a route or policy of the Vpc.",
+							Description: "gateway is the address of the router in the Subnet, \"v4,v6\" for both families. Default: the first address of the prefix, also of a family that it does not name. The default follows cidrBlock, except to an address to which no interface that exists would send. Refused: an address outside cidrBlock or in use, one that is the next hop of a route or policy of the Vpc, and a change while interfaces send to the gateway.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -4213,7 +4233,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetSpec(ref common.ReferenceCallback) common.
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "excludeIps are addresses that are never allocated automatically: single ones, or ranges as \"10.16.0.1..10.16.0.10\" with both ends included. The gateway is added. Refused: entries outside cidrBlock and ranges that run backwards.",
+							Description: "excludeIps are addresses that are never allocated automatically: single ones, or ranges as \"10.16.0.1..10.16.0.10\" with both ends included. Default: the gateway, which the default follows. The gateway is never allocated, whether it is listed or not; one that is listed is taken out when another takes its place. Refused: entries outside cidrBlock and ranges that run backwards.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -4537,7 +4557,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetStatus(ref common.ReferenceCallback) commo
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "SubnetStatus is the observed state of a Subnet.\n\nCounts of addresses are numbers without a fraction: exact up to 2^53 (9007199254740992), rounded to the nearest representable number above, because a /64 has more addresses than any integer type of the API machinery can hold. They are refreshed at most once a second.",
+				Description: "SubnetStatus is the observed state of a Subnet.\n\nCounts of addresses are exact: numbers up to 2^53 (9007199254740992), strings of decimal digits above, because a /64 has more addresses than programs read exactly as numbers. They are refreshed at most once a second.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"conditions": {
@@ -4564,9 +4584,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetStatus(ref common.ReferenceCallback) commo
 					"v4availableIPs": {
 						SchemaProps: spec.SchemaProps{
 							Description: "v4availableIPs is the number of IPv4 addresses that can still be allocated automatically.",
-							Default:     0,
-							Type:        []string{"number"},
-							Format:      "double",
+							Ref:         ref(count.Count{}.OpenAPIModelName()),
 						},
 					},
 					"v4availableIPrange": {
@@ -4580,9 +4598,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetStatus(ref common.ReferenceCallback) commo
 					"v4usingIPs": {
 						SchemaProps: spec.SchemaProps{
 							Description: "v4usingIPs is the number of IPv4 addresses in use by IPs, Vips and external addresses.",
-							Default:     0,
-							Type:        []string{"number"},
-							Format:      "double",
+							Ref:         ref(count.Count{}.OpenAPIModelName()),
 						},
 					},
 					"v4usingIPrange": {
@@ -4596,9 +4612,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetStatus(ref common.ReferenceCallback) commo
 					"v6availableIPs": {
 						SchemaProps: spec.SchemaProps{
 							Description: "v6availableIPs is the number of IPv6 addresses that can still be allocated automatically.",
-							Default:     0,
-							Type:        []string{"number"},
-							Format:      "double",
+							Ref:         ref(count.Count{}.OpenAPIModelName()),
 						},
 					},
 					"v6availableIPrange": {
@@ -4612,9 +4626,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetStatus(ref common.ReferenceCallback) commo
 					"v6usingIPs": {
 						SchemaProps: spec.SchemaProps{
 							Description: "v6usingIPs is the number of IPv6 addresses in use by IPs, Vips and external addresses.",
-							Default:     0,
-							Type:        []string{"number"},
-							Format:      "double",
+							Ref:         ref(count.Count{}.OpenAPIModelName()),
 						},
 					},
 					"v6usingIPrange": {
@@ -4709,7 +4721,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetStatus(ref common.ReferenceCallback) commo
 			},
 		},
 		Dependencies: []string{
-			v1.NatOutgoingPolicyRuleStatus{}.OpenAPIModelName(), metav1.Condition{}.OpenAPIModelName()},
+			count.Count{}.OpenAPIModelName(), v1.NatOutgoingPolicyRuleStatus{}.OpenAPIModelName(), metav1.Condition{}.OpenAPIModelName()},
 	}
 }
 

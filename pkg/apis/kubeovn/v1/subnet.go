@@ -2,6 +2,8 @@ package v1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/northbound-ovn/northbound/pkg/apis/count"
 )
 
 // +genclient
@@ -70,7 +72,7 @@ type SubnetSpec struct {
 	// cidrBlock.
 	// +optional
 	Vpc string `json:"vpc,omitempty"`
-	// protocol is IPv4, IPv6, Dual or Mac. Computed from cidrBlock; refused when it contradicts it.
+	// protocol is IPv4, IPv6, Dual or Mac. Computed from cidrBlock, which it follows; refused when it contradicts it.
 	// +optional
 	Protocol Protocol `json:"protocol,omitempty"`
 	// namespaces are the names of the namespaces whose pods get their addresses from this Subnet: from the default Subnet of
@@ -88,12 +90,16 @@ type SubnetSpec struct {
 	// multicast or link-local addresses or those of 0.0.0.0/8, and a change that leaves addresses in use outside.
 	// +optional
 	CIDRBlock string `json:"cidrBlock"`
-	// gateway is the address of the router in the Subnet, per family as in cidrBlock. Default: the first address of the
-	// prefix. Refused: an address outside cidrBlock or in use, and one that is the next hop of a route or policy of the Vpc.
+	// gateway is the address of the router in the Subnet, "v4,v6" for both families. Default: the first address of the
+	// prefix, also of a family that it does not name. The default follows cidrBlock, except to an address to which no
+	// interface that exists would send. Refused: an address outside cidrBlock or in use, one that is the next hop of a route
+	// or policy of the Vpc, and a change while interfaces send to the gateway.
 	// +optional
 	Gateway string `json:"gateway"`
 	// excludeIps are addresses that are never allocated automatically: single ones, or ranges as "10.16.0.1..10.16.0.10"
-	// with both ends included. The gateway is added. Refused: entries outside cidrBlock and ranges that run backwards.
+	// with both ends included. Default: the gateway, which the default follows. The gateway is never allocated, whether it
+	// is listed or not; one that is listed is taken out when another takes its place. Refused: entries outside cidrBlock
+	// and ranges that run backwards.
 	// +optional
 	// +listType=set
 	ExcludeIps []string `json:"excludeIps,omitempty"`
@@ -240,7 +246,7 @@ const (
 type NatOutgoingPolicyRule struct {
 	// match selects the traffic.
 	// +optional
-	Match NatOutgoingPolicyMatch `json:"match"`
+	Match NatOutgoingPolicyMatch `json:"match,omitzero"`
 	// action is nat (translate) or forward (do not). Required; anything else is refused.
 	Action NatOutgoingAction `json:"action"`
 }
@@ -273,7 +279,7 @@ type ACL struct {
 	Direction ACLDirection `json:"direction"`
 	// priority orders the rules, the highest first. 0 to 32767; anything else is refused.
 	// +optional
-	Priority int32 `json:"priority"`
+	Priority int32 `json:"priority,omitempty"`
 	// match is an OVN logical expression as in ovn-sb(5), for instance "ip4.src == 10.16.0.0/16 && tcp". Required; an
 	// expression that OVN 23.03 or 25.03 does not read is refused, with the column of what is wrong: unknown fields,
 	// constants of another kind or wider than the field, && beside || without parentheses, predicates and nominal fields
@@ -295,9 +301,8 @@ type U2OFeatures struct {
 
 // SubnetStatus is the observed state of a Subnet.
 //
-// Counts of addresses are numbers without a fraction: exact up to 2^53 (9007199254740992), rounded to the nearest
-// representable number above, because a /64 has more addresses than any integer type of the API machinery can hold.
-// They are refreshed at most once a second.
+// Counts of addresses are exact: numbers up to 2^53 (9007199254740992), strings of decimal digits above, because a /64 has
+// more addresses than programs read exactly as numbers. They are refreshed at most once a second.
 type SubnetStatus struct {
 	// conditions: Validated is true when spec was accepted, Ready when the logical switch exists with all that spec asks
 	// for, Error when something that the server cannot repair stands in the way.
@@ -307,25 +312,25 @@ type SubnetStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// v4availableIPs is the number of IPv4 addresses that can still be allocated automatically.
 	// +optional
-	V4AvailableIPs float64 `json:"v4availableIPs"`
+	V4AvailableIPs count.Count `json:"v4availableIPs"`
 	// v4availableIPrange are the IPv4 addresses that can still be allocated, as "a-b,c".
 	// +optional
 	V4AvailableIPRange string `json:"v4availableIPrange"`
 	// v4usingIPs is the number of IPv4 addresses in use by IPs, Vips and external addresses.
 	// +optional
-	V4UsingIPs float64 `json:"v4usingIPs"`
+	V4UsingIPs count.Count `json:"v4usingIPs"`
 	// v4usingIPrange are the IPv4 addresses in use, as "a-b,c".
 	// +optional
 	V4UsingIPRange string `json:"v4usingIPrange"`
 	// v6availableIPs is the number of IPv6 addresses that can still be allocated automatically.
 	// +optional
-	V6AvailableIPs float64 `json:"v6availableIPs"`
+	V6AvailableIPs count.Count `json:"v6availableIPs"`
 	// v6availableIPrange are the IPv6 addresses that can still be allocated, as "a-b,c".
 	// +optional
 	V6AvailableIPRange string `json:"v6availableIPrange"`
 	// v6usingIPs is the number of IPv6 addresses in use by IPs, Vips and external addresses.
 	// +optional
-	V6UsingIPs float64 `json:"v6usingIPs"`
+	V6UsingIPs count.Count `json:"v6usingIPs"`
 	// v6usingIPrange are the IPv6 addresses in use, as "a-b,c".
 	// +optional
 	V6UsingIPRange string `json:"v6usingIPrange"`

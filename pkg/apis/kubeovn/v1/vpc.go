@@ -136,7 +136,7 @@ const (
 type PolicyRoute struct {
 	// priority orders the policies, the highest first. 0 to 32767; anything else is refused.
 	// +optional
-	Priority int32 `json:"priority"`
+	Priority int32 `json:"priority,omitempty"`
 	// match is an OVN logical expression as in ovn-sb(5), for instance "ip4.src == 10.0.1.0/24". Required; an expression
 	// that OVN 23.03 or 25.03 does not read is refused, as in the acls of a Subnet.
 	Match string `json:"match"`

@@ -1807,6 +1807,10 @@ func (in *SubnetStatus) DeepCopyInto(out *SubnetStatus) {
 			(*in)[i].DeepCopyInto(&(*out)[i])
 		}
 	}
+	out.V4AvailableIPs = in.V4AvailableIPs
+	out.V4UsingIPs = in.V4UsingIPs
+	out.V6AvailableIPs = in.V6AvailableIPs
+	out.V6UsingIPs = in.V6UsingIPs
 	if in.NatOutgoingPolicyRules != nil {
 		in, out := &in.NatOutgoingPolicyRules, &out.NatOutgoingPolicyRules
 		*out = make([]NatOutgoingPolicyRuleStatus, len(*in))

@@ -41,7 +41,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: priority
       type:
         scalar: numeric
-      default: 0
 - name: io.kubeovn.v1.Affinity
   map:
     fields:
@@ -146,6 +145,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: heartbeatTime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
+- name: io.kubeovn.v1.Count
+  scalar: untyped
 - name: io.kubeovn.v1.CustomInterface
   map:
     fields:
@@ -989,7 +990,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: priority
       type:
         scalar: numeric
-      default: 0
 - name: io.kubeovn.v1.PreferredSchedulingTerm
   map:
     fields:
@@ -1391,32 +1391,28 @@ var schemaYAML = typed.YAMLObject(`types:
       default: ""
     - name: v4availableIPs
       type:
-        scalar: numeric
-      default: 0
+        namedType: io.kubeovn.v1.Count
     - name: v4usingIPrange
       type:
         scalar: string
       default: ""
     - name: v4usingIPs
       type:
-        scalar: numeric
-      default: 0
+        namedType: io.kubeovn.v1.Count
     - name: v6availableIPrange
       type:
         scalar: string
       default: ""
     - name: v6availableIPs
       type:
-        scalar: numeric
-      default: 0
+        namedType: io.kubeovn.v1.Count
     - name: v6usingIPrange
       type:
         scalar: string
       default: ""
     - name: v6usingIPs
       type:
-        scalar: numeric
-      default: 0
+        namedType: io.kubeovn.v1.Count
 - name: io.kubeovn.v1.SwitchLBRule
   map:
     fields:

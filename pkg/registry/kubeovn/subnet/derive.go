@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/northbound-ovn/northbound/pkg/apis/count"
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn"
@@ -20,8 +21,8 @@ func (k kind) derive(v storage.View, s *v1.Subnet) {
 	net, _ := networkOf(s)
 	status := &s.Status
 	v4, v6 := usageOf(v, s, net.prefixes.V4), usageOf(v, s, net.prefixes.V6)
-	status.V4UsingIPs, status.V4AvailableIPs = float64(v4.using), number(v4.available)
-	status.V6UsingIPs, status.V6AvailableIPs = float64(v6.using), number(v6.available)
+	status.V4UsingIPs, status.V4AvailableIPs = count.OfInt(v4.using), count.Of(v4.available)
+	status.V6UsingIPs, status.V6AvailableIPs = count.OfInt(v6.using), count.Of(v6.available)
 	status.V4UsingIPRange, status.V4AvailableIPRange = formatRanges(v4.used), formatRanges(v4.free())
 	status.V6UsingIPRange, status.V6AvailableIPRange = formatRanges(v6.used), formatRanges(v6.free())
 
@@ -47,19 +48,20 @@ func (k kind) derive(v storage.View, s *v1.Subnet) {
 		}
 		status.U2OInterconnectionMAC, status.U2OInterconnectionVPC = nb.RouterMAC(s), s.Spec.Vpc
 	}
-	kubeovn.SetTrue(&status.Conditions, s, "Validated", "ValidateLogicalSwitchSuccess", "")
-	kubeovn.SetTrue(&status.Conditions, s, "Ready", readyReason(s), "")
+	kubeovn.SetTrue(&status.Conditions, s, "Validated", "ValidateLogicalSwitchSuccess", "the spec is valid and in conflict with no other object")
+	reason, message := ready(s)
+	kubeovn.SetTrue(&status.Conditions, s, "Ready", reason, message)
 }
 
-// readyReason is the one that Kube-OVN gives.
-func readyReason(s *v1.Subnet) string {
+// ready is the reason that Kube-OVN gives, and what it means.
+func ready(s *v1.Subnet) (reason, message string) {
 	switch {
 	case !address.HasPorts(s):
-		return "SetNonOvnSubnetSuccess"
+		return "SetNonOvnSubnetSuccess", "addresses can be allocated; another plugin plugs the interfaces"
 	case s.Spec.Private:
-		return "SetPrivateLogicalSwitchSuccess"
+		return "SetPrivateLogicalSwitchSuccess", "the logical switch exists, and drops traffic from other Subnets"
 	}
-	return "ResetLogicalSwitchAclSuccess"
+	return "ResetLogicalSwitchAclSuccess", "the logical switch exists"
 }
 
 func rowUUID(v storage.View, s *v1.Subnet, key string, exists bool) string {

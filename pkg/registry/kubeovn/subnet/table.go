@@ -45,7 +45,7 @@ func cells(v storage.View, s *v1.Subnet, name, _ string) []any {
 func counts(v storage.View, s *v1.Subnet) []any {
 	if v == nil {
 		st := s.Status
-		return []any{st.V4UsingIPs, st.V4AvailableIPs, st.V6UsingIPs, st.V6AvailableIPs}
+		return []any{cell(st.V4UsingIPs.Int()), cell(st.V4AvailableIPs.Int()), cell(st.V6UsingIPs.Int()), cell(st.V6AvailableIPs.Int())}
 	}
 	v4, v6 := usages(v, s)
 	return []any{cell(big.NewInt(int64(v4.using))), cell(v4.available), cell(big.NewInt(int64(v6.using))), cell(v6.available)}

@@ -3,6 +3,7 @@ package subnet
 import (
 	"math/big"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"go4.org/netipx"
@@ -26,7 +27,8 @@ func usageOf(v storage.View, s *v1.Subnet, p netip.Prefix) usage {
 	if !p.IsValid() {
 		return usage{available: new(big.Int)}
 	}
-	excluded, _ := ipam.ParseSet(s.Spec.ExcludeIps)
+	gateways, _ := gatewaysOf(s)
+	excluded, _ := ipam.ParseSet(slices.Concat(s.Spec.ExcludeIps, texts(gateways)))
 	u := usage{pool: ipam.Pool{Prefix: p, Excluded: excluded}}
 	fromPool := 0
 	var last netip.Addr
@@ -91,12 +93,6 @@ func formatRanges(ranges []netipx.IPRange) string {
 		}
 	}
 	return b.String()
-}
-
-// number is a count as the status holds it: exact up to 2^53.
-func number(n *big.Int) float64 {
-	f, _ := new(big.Float).SetInt(n).Float64()
-	return f
 }
 
 // cell is a count as a table shows it: exact.

@@ -34,8 +34,9 @@ type IPSpecApplyConfiguration struct {
 	// attachSubnets are the names of the Subnets of the pod's further interfaces. Kept as given: further interfaces are IP
 	// objects of their own.
 	AttachSubnets []string `json:"attachSubnets,omitempty"`
-	// ipAddress is the address, "v4,v6" in a dual-stack Subnet. Default: the next free address of each family. Refused:
-	// an address outside the Subnet, excluded, taken, or unlike v4IpAddress/v6IpAddress.
+	// ipAddress is the address, "v4,v6" in a dual-stack Subnet. Default: the next free address of each family. What is
+	// written stays as it is: the address of a family that it lacks is in v4IpAddress or v6IpAddress. Refused: an address
+	// outside the Subnet, excluded, taken, or unlike v4IpAddress/v6IpAddress.
 	IPAddress *string `json:"ipAddress,omitempty"`
 	// v4IpAddress is the IPv4 address; same as the IPv4 part of ipAddress, and completed from it.
 	V4IPAddress *string `json:"v4IpAddress,omitempty"`

@@ -12,8 +12,9 @@ import (
 // OvnDnatRuleSpec is the desired state of an OvnDnatRule. The internal address is named either by ipName or by vpc and
 // v4Ip or v6Ip: both or neither is refused.
 type OvnDnatRuleSpecApplyConfiguration struct {
-	// ovnEip is the name of the OvnEip. Required. Refused: one that does not exist, is not of type nat, or is in an
-	// external Subnet with which the VPC is not connected.
+	// ovnEip is the name of the OvnEip: one of type nat, or the one of type lrp of the VPC's own router port. Required.
+	// Refused: one that does not exist, of another type or router, or in an external Subnet with which the VPC is not
+	// connected.
 	OvnEip *string `json:"ovnEip,omitempty"`
 	// ipType says what ipName names: "" or ip (an IP), or vip (a Vip). Default: empty. Anything else is refused.
 	IPType *kubeovnv1.IPType `json:"ipType,omitempty"`

@@ -15,8 +15,8 @@ type OvnEipSpecApplyConfiguration struct {
 	// externalSubnet is the name of the Subnet from which the address comes. Default: the server's default external Subnet.
 	// Refused: a Subnet that does not exist, is being deleted, or has no vlan.
 	ExternalSubnet *string `json:"externalSubnet,omitempty"`
-	// v4Ip is the IPv4 address. Default: the next free address of the Subnet. Refused: an address outside the Subnet,
-	// excluded or taken.
+	// v4Ip is the IPv4 address. Default: the next free address of the Subnet; the field stays empty then, and status.v4Ip
+	// has the address. Refused: an address outside the Subnet, excluded or taken.
 	V4IP *string `json:"v4Ip,omitempty"`
 	// v6Ip is the IPv6 address. Default and refusals as for v4Ip.
 	V6IP *string `json:"v6Ip,omitempty"`

@@ -5,11 +5,12 @@ package v1
 // OvnSnatRuleSpecApplyConfiguration represents a declarative configuration of the OvnSnatRuleSpec type for use
 // with apply.
 //
-// OvnSnatRuleSpec is the desired state of an OvnSnatRule. Exactly one of vpcSubnet, ipName, and vpc with v4IpCidr or
-// v6IpCidr says what is translated: none or several are refused.
+// OvnSnatRuleSpec is the desired state of an OvnSnatRule. One of vpcSubnet, ipName, and vpc with v4IpCidr or v6IpCidr says
+// what is translated: none is refused, and so are vpcSubnet and ipName together.
 type OvnSnatRuleSpecApplyConfiguration struct {
-	// ovnEip is the name of the OvnEip. Required. Refused: one that does not exist, is not of type nat, or is in an
-	// external Subnet with which the VPC is not connected.
+	// ovnEip is the name of the OvnEip: one of type nat, or the one of type lrp of the VPC's own router port. Required.
+	// Refused: one that does not exist, of another type or router, or in an external Subnet with which the VPC is not
+	// connected.
 	OvnEip *string `json:"ovnEip,omitempty"`
 	// vpcSubnet is the name of the Subnet whose addresses are translated. Refused: one that does not exist.
 	VpcSubnet *string `json:"vpcSubnet,omitempty"`
@@ -18,8 +19,9 @@ type OvnSnatRuleSpecApplyConfiguration struct {
 	// vpc is the name of the Vpc of v4IpCidr and v6IpCidr. Otherwise it follows from vpcSubnet or ipName.
 	Vpc *string `json:"vpc,omitempty"`
 	// v4IpCidr is an IPv4 prefix or address within a Subnet of vpc. The Subnet is not held: without it the rule is not ready.
+	// Beside vpcSubnet or ipName it must be what these have.
 	V4IPCidr *string `json:"v4IpCidr,omitempty"`
-	// v6IpCidr is an IPv6 prefix or address within vpc.
+	// v6IpCidr is an IPv6 prefix or address within vpc. Beside vpcSubnet or ipName it must be what these have.
 	V6IPCidr *string `json:"v6IpCidr,omitempty"`
 }
 

@@ -18,7 +18,7 @@ type SubnetSpecApplyConfiguration struct {
 	// changed. Refused: a Vpc that does not exist or is being deleted, and one in which another Subnet has an overlapping
 	// cidrBlock.
 	Vpc *string `json:"vpc,omitempty"`
-	// protocol is IPv4, IPv6, Dual or Mac. Computed from cidrBlock; refused when it contradicts it.
+	// protocol is IPv4, IPv6, Dual or Mac. Computed from cidrBlock, which it follows; refused when it contradicts it.
 	Protocol *kubeovnv1.Protocol `json:"protocol,omitempty"`
 	// namespaces are the names of the namespaces whose pods get their addresses from this Subnet: from the default Subnet of
 	// the cluster they get none, not even while this one is full or being deleted. Refused: a namespace that the Vpc does not
@@ -30,11 +30,15 @@ type SubnetSpecApplyConfiguration struct {
 	// prefix with host bits set, one that overlaps with another Subnet of the Vpc or of its peers, one that has loopback,
 	// multicast or link-local addresses or those of 0.0.0.0/8, and a change that leaves addresses in use outside.
 	CIDRBlock *string `json:"cidrBlock,omitempty"`
-	// gateway is the address of the router in the Subnet, per family as in cidrBlock. Default: the first address of the
-	// prefix. Refused: an address outside cidrBlock or in use, and one that is the next hop of a route or policy of the Vpc.
+	// gateway is the address of the router in the Subnet, "v4,v6" for both families. Default: the first address of the
+	// prefix, also of a family that it does not name. The default follows cidrBlock, except to an address to which no
+	// interface that exists would send. Refused: an address outside cidrBlock or in use, one that is the next hop of a route
+	// or policy of the Vpc, and a change while interfaces send to the gateway.
 	Gateway *string `json:"gateway,omitempty"`
 	// excludeIps are addresses that are never allocated automatically: single ones, or ranges as "10.16.0.1..10.16.0.10"
-	// with both ends included. The gateway is added. Refused: entries outside cidrBlock and ranges that run backwards.
+	// with both ends included. Default: the gateway, which the default follows. The gateway is never allocated, whether it
+	// is listed or not; one that is listed is taken out when another takes its place. Refused: entries outside cidrBlock
+	// and ranges that run backwards.
 	ExcludeIps []string `json:"excludeIps,omitempty"`
 	// provider says who plugs the interfaces: "ovn" the first interface of pods, "<nad>.<namespace>.ovn" a further
 	// interface in the overlay, "<nad>.<namespace>" an interface of another plugin for which only addresses are managed.

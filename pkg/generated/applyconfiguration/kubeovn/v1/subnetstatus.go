@@ -3,6 +3,7 @@
 package v1
 
 import (
+	count "github.com/northbound-ovn/northbound/pkg/apis/count"
 	metav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 )
 
@@ -11,27 +12,26 @@ import (
 //
 // SubnetStatus is the observed state of a Subnet.
 //
-// Counts of addresses are numbers without a fraction: exact up to 2^53 (9007199254740992), rounded to the nearest
-// representable number above, because a /64 has more addresses than any integer type of the API machinery can hold.
-// They are refreshed at most once a second.
+// Counts of addresses are exact: numbers up to 2^53 (9007199254740992), strings of decimal digits above, because a /64 has
+// more addresses than programs read exactly as numbers. They are refreshed at most once a second.
 type SubnetStatusApplyConfiguration struct {
 	// conditions: Validated is true when spec was accepted, Ready when the logical switch exists with all that spec asks
 	// for, Error when something that the server cannot repair stands in the way.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// v4availableIPs is the number of IPv4 addresses that can still be allocated automatically.
-	V4AvailableIPs *float64 `json:"v4availableIPs,omitempty"`
+	V4AvailableIPs *count.Count `json:"v4availableIPs,omitempty"`
 	// v4availableIPrange are the IPv4 addresses that can still be allocated, as "a-b,c".
 	V4AvailableIPRange *string `json:"v4availableIPrange,omitempty"`
 	// v4usingIPs is the number of IPv4 addresses in use by IPs, Vips and external addresses.
-	V4UsingIPs *float64 `json:"v4usingIPs,omitempty"`
+	V4UsingIPs *count.Count `json:"v4usingIPs,omitempty"`
 	// v4usingIPrange are the IPv4 addresses in use, as "a-b,c".
 	V4UsingIPRange *string `json:"v4usingIPrange,omitempty"`
 	// v6availableIPs is the number of IPv6 addresses that can still be allocated automatically.
-	V6AvailableIPs *float64 `json:"v6availableIPs,omitempty"`
+	V6AvailableIPs *count.Count `json:"v6availableIPs,omitempty"`
 	// v6availableIPrange are the IPv6 addresses that can still be allocated, as "a-b,c".
 	V6AvailableIPRange *string `json:"v6availableIPrange,omitempty"`
 	// v6usingIPs is the number of IPv6 addresses in use by IPs, Vips and external addresses.
-	V6UsingIPs *float64 `json:"v6usingIPs,omitempty"`
+	V6UsingIPs *count.Count `json:"v6usingIPs,omitempty"`
 	// v6usingIPrange are the IPv6 addresses in use, as "a-b,c".
 	V6UsingIPRange *string `json:"v6usingIPrange,omitempty"`
 	// activateGateway are the names of the gateway nodes in use, separated by commas.
@@ -76,7 +76,7 @@ func (b *SubnetStatusApplyConfiguration) WithConditions(values ...*metav1.Condit
 // WithV4AvailableIPs sets the V4AvailableIPs field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the V4AvailableIPs field is set to the value of the last call.
-func (b *SubnetStatusApplyConfiguration) WithV4AvailableIPs(value float64) *SubnetStatusApplyConfiguration {
+func (b *SubnetStatusApplyConfiguration) WithV4AvailableIPs(value count.Count) *SubnetStatusApplyConfiguration {
 	b.V4AvailableIPs = &value
 	return b
 }
@@ -92,7 +92,7 @@ func (b *SubnetStatusApplyConfiguration) WithV4AvailableIPRange(value string) *S
 // WithV4UsingIPs sets the V4UsingIPs field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the V4UsingIPs field is set to the value of the last call.
-func (b *SubnetStatusApplyConfiguration) WithV4UsingIPs(value float64) *SubnetStatusApplyConfiguration {
+func (b *SubnetStatusApplyConfiguration) WithV4UsingIPs(value count.Count) *SubnetStatusApplyConfiguration {
 	b.V4UsingIPs = &value
 	return b
 }
@@ -108,7 +108,7 @@ func (b *SubnetStatusApplyConfiguration) WithV4UsingIPRange(value string) *Subne
 // WithV6AvailableIPs sets the V6AvailableIPs field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the V6AvailableIPs field is set to the value of the last call.
-func (b *SubnetStatusApplyConfiguration) WithV6AvailableIPs(value float64) *SubnetStatusApplyConfiguration {
+func (b *SubnetStatusApplyConfiguration) WithV6AvailableIPs(value count.Count) *SubnetStatusApplyConfiguration {
 	b.V6AvailableIPs = &value
 	return b
 }
@@ -124,7 +124,7 @@ func (b *SubnetStatusApplyConfiguration) WithV6AvailableIPRange(value string) *S
 // WithV6UsingIPs sets the V6UsingIPs field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the V6UsingIPs field is set to the value of the last call.
-func (b *SubnetStatusApplyConfiguration) WithV6UsingIPs(value float64) *SubnetStatusApplyConfiguration {
+func (b *SubnetStatusApplyConfiguration) WithV6UsingIPs(value count.Count) *SubnetStatusApplyConfiguration {
 	b.V6UsingIPs = &value
 	return b
 }
