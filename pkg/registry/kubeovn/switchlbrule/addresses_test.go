@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/northbound-ovn/northbound/pkg/apis/count"
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/kindtest"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/switchlbrule"
@@ -99,7 +100,7 @@ func TestChecksComeFromNoBackEnd(t *testing.T) {
 	}
 	kindtest.WantRefusal(t, w.Create(web("x", "1.1.1.4", "10.0.1.2")), "10.0.1.2 is the address from which back ends in subnet s1 are checked (SwitchLBRule other)")
 	// One address is in use, whatever the number of rules.
-	if got := w.Get("subnets", "s1").(*v1.Subnet).Status.V4UsingIPs; got != 2+2+1+3 { // interfaces and Vips of the world, the source, the pods
+	if got := w.Get("subnets", "s1").(*v1.Subnet).Status.V4UsingIPs; got != count.OfInt(2+2+1+3) { // interfaces and Vips of the world, the source, the pods
 		t.Errorf("%v addresses are in use", got)
 	}
 	for _, rule := range []string{"other", "web"} {
