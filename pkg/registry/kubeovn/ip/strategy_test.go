@@ -156,10 +156,10 @@ func TestTable(t *testing.T) {
 	for _, c := range got.ColumnDefinitions {
 		header = append(header, strings.ToUpper(c.Name))
 	}
-	if diff := cmp.Diff("NAME V4IP V6IP MAC NODE SUBNET", strings.Join(header, " ")); diff != "" {
+	if diff := cmp.Diff("NAME V4IP V6IP MAC NODE SUBNET AGE", strings.Join(header, " ")); diff != "" {
 		t.Errorf("header (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]any{"a.ns1", "10.0.1.2", "fd00::2", "00:00:00:AB:CD:EF", "n1", "dual"}, got.Rows[0].Cells); diff != "" {
+	if diff := cmp.Diff([]any{"a.ns1", "10.0.1.2", "fd00::2", "00:00:00:AB:CD:EF", "n1", "dual", "<unknown>"}, got.Rows[0].Cells); diff != "" {
 		t.Errorf("cells (-want +got):\n%s", diff)
 	}
 	hidden, err := Table(nil).ConvertToTable(t.Context(), granted(), &metav1.TableOptions{NoHeaders: true})

@@ -250,13 +250,13 @@ func TestTables(t *testing.T) {
 		{natgateway.Gateway.Table(nil), w.Get(natgateway.GatewayResource, "gw1"),
 			"NAME NAMESPACE VPC SUBNET IPS REPLICAS READY BFD AGE", "gw1 kube-system test-vpc-1 net1 10.0.1.254 1 false false"},
 		{natgateway.EIP.Table(nil), e,
-			"NAME NAMESPACE EXTERNALSUBNET IP MAC NAT NATGWDP READY", "e kube-system ovn-vpc-external-network 192.168.0.11 " + e.Spec.MacAddress + " dnat,snat gw1 false"},
+			"NAME NAMESPACE EXTERNALSUBNET IP MAC NAT NATGWDP READY AGE", "e kube-system ovn-vpc-external-network 192.168.0.11 " + e.Spec.MacAddress + " dnat,snat gw1 false"},
 		{natgateway.FIP.Table(nil), w.Get(natgateway.FIPResource, "fip01"),
-			"NAME EIP V4IP INTERNALIP V6IP READY NATGWDP", "fip01 f 192.168.0.12 10.0.1.5  false gw1"},
+			"NAME EIP V4IP INTERNALIP V6IP READY NATGWDP AGE", "fip01 f 192.168.0.12 10.0.1.5  false gw1"},
 		{natgateway.Snat.Table(nil), w.Get(natgateway.SnatResource, "s"),
-			"NAME EIP V4IP V6IP INTERNALCIDR NATGWDP READY", "s e 192.168.0.11  10.0.1.0/24 gw1 false"},
+			"NAME EIP V4IP V6IP INTERNALCIDR NATGWDP READY AGE", "s e 192.168.0.11  10.0.1.0/24 gw1 false"},
 		{natgateway.Dnat.Table(nil), w.Get(natgateway.DnatResource, "d"),
-			"NAME EIP PROTOCOL V4IP V6IP INTERNALIP EXTERNALPORT INTERNALPORT TYPE NATGWDP READY", "d e tcp 192.168.0.11  10.0.1.10 8888 80 exclusive gw1 false"},
+			"NAME EIP PROTOCOL V4IP V6IP INTERNALIP EXTERNALPORT INTERNALPORT TYPE NATGWDP READY AGE", "d e tcp 192.168.0.11  10.0.1.10 8888 80 exclusive gw1 false"},
 	} {
 		table, err := test.table.ConvertToTable(t.Context(), test.obj, nil)
 		if err != nil {

@@ -344,7 +344,7 @@ func TestAVipThatPodsCarryCanBeTranslatedOnTheirNode(t *testing.T) {
 	if got, want := ports(), `"aap" "aap/v6"`; got != want {
 		t.Errorf("got ports %s, want %s", got, want)
 	}
-	if err := kindtest.Change(w, "vips", "aap", func(v *v1.Vip) { v.Spec.Selector = nil }); err != nil {
+	if err := kindtest.Change(w, "vips", "aap", func(v *v1.Vip) { v.Spec.Selector, v.Spec.Namespace = nil, "" }); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := ports(), `["set",[]] ["set",[]]`; got != want {

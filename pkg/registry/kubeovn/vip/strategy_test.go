@@ -132,10 +132,10 @@ func TestTable(t *testing.T) {
 			wide = append(wide, strings.ToUpper(c.Name))
 		}
 	}
-	if diff := cmp.Diff("NAME V4IP PV4IP MAC PMAC V6IP PV6IP SUBNET READY | NAMESPACE TYPE", strings.Join(header, " ")+" | "+strings.Join(wide, " ")); diff != "" {
+	if diff := cmp.Diff("NAME V4IP PV4IP MAC PMAC V6IP PV6IP SUBNET READY | NAMESPACE TYPE AGE", strings.Join(header, " ")+" | "+strings.Join(wide, " ")); diff != "" {
 		t.Errorf("header (-want +got):\n%s", diff)
 	}
-	want := []any{"v", "10.17.0.2", "", "00:00:00:F0:DB:25", "", "fd00::2", "", "dual", true, "ns", "switch_lb_vip"}
+	want := []any{"v", "10.17.0.2", "", "00:00:00:F0:DB:25", "", "fd00::2", "", "dual", true, "ns", "switch_lb_vip", "<unknown>"}
 	if diff := cmp.Diff(want, got.Rows[0].Cells); diff != "" {
 		t.Errorf("cells (-want +got):\n%s", diff)
 	}
