@@ -18,6 +18,8 @@ const (
 	DefaultVpc = "ovn-cluster"
 	// DefaultSubnet is the Subnet of pods for which nothing else is said.
 	DefaultSubnet = "ovn-default"
+	// AnswersTable is the routing table of nodes by which answers to other nodes go back into the overlay.
+	AnswersTable = 110
 	// JoinSubnet connects the nodes with the default Vpc.
 	JoinSubnet = "join"
 	// DefaultProvider is the provider of the first interface of pods.

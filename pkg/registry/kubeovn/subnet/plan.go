@@ -56,6 +56,7 @@ func (k kind) check(v storage.View, old, s *v1.Subnet) field.ErrorList {
 	errs = append(errs, k.checkPrefixes(v, old, s)...)
 	errs = append(errs, k.checkNextHops(v, old, s)...)
 	errs = append(errs, k.checkFrontEnds(v, old, s)...)
+	errs = append(errs, checkEgressTable(v, old, s)...)
 	if old != nil {
 		errs = append(errs, checkInUse(v, old, s)...)
 	}
@@ -75,6 +76,29 @@ func (k kind) checkVpc(v storage.View, old, s *v1.Subnet) field.ErrorList {
 	case vpc.Name != k.cfg.DefaultVpc && slices.Contains(vpcs.ExternalSubnets(k.cfg, vpc), s.Name):
 		// Each would hold the other for ever.
 		return field.ErrorList{field.Invalid(vpcPath, s.Spec.Vpc, fmt.Sprintf("vpc %s is connected with the subnet as an external one, which belongs to no vpc", s.Spec.Vpc))}
+	}
+	return nil
+}
+
+// checkEgressTable refuses a routing table of the nodes in which another Subnet has another gateway: a table has one default route.
+func checkEgressTable(v storage.View, old, s *v1.Subnet) field.ErrorList {
+	same := func(a, b *v1.Subnet) bool {
+		return a.Spec.ExternalEgressGateway == b.Spec.ExternalEgressGateway && a.Spec.PolicyRoutingTableID == b.Spec.PolicyRoutingTableID
+	}
+	if s.Spec.ExternalEgressGateway == "" || old != nil && same(old, s) {
+		return nil
+	}
+	own, _ := ipam.ParseAddrs(s.Spec.ExternalEgressGateway) // validated
+	for o := range v.List(nb.Subnets) {
+		other, ok := o.(*v1.Subnet)
+		if !ok || other.Name == s.Name || other.Spec.ExternalEgressGateway == "" || other.Spec.PolicyRoutingTableID != s.Spec.PolicyRoutingTableID {
+			continue
+		}
+		theirs, _ := ipam.ParseAddrs(other.Spec.ExternalEgressGateway)
+		if own.V4.IsValid() && theirs.V4.IsValid() && own.V4 != theirs.V4 || own.V6.IsValid() && theirs.V6.IsValid() && own.V6 != theirs.V6 {
+			return field.ErrorList{field.Invalid(specPath.Child("policyRoutingTableID"), s.Spec.PolicyRoutingTableID,
+				fmt.Sprintf("subnet %s has gateway %s in this table: must be another table, or the same gateway", other.Name, other.Spec.ExternalEgressGateway))}
+		}
 	}
 	return nil
 }

@@ -81,6 +81,11 @@ func wantRefusal(t *testing.T, err error, texts ...string) {
 type spec = v1.SubnetSpec
 
 func TestCreateIsRefusedWithTheReason(t *testing.T) {
+	egress := func(gateway string, table int32) func(*spec) {
+		return func(s *spec) {
+			s.ExternalEgressGateway, s.PolicyRoutingPriority, s.PolicyRoutingTableID = gateway, 1001, table
+		}
+	}
 	underlay := func(s *spec) { s.Vlan = "vlan204"; s.Vpc = "" }
 	external := func(s *spec) { s.Provider = "ovn-vpc-external-network.kube-system"; s.Vpc = "" }
 	for _, test := range []struct {
@@ -135,6 +140,19 @@ func TestCreateIsRefusedWithTheReason(t *testing.T) {
 		{"an mtu below that of IPv6", nil, newSubnet("b", "v", "fd00::/64", func(s *spec) { s.Mtu = 1000 }), []string{"spec.mtu", "subnet b mtu 1000 is below the IPv6 minimum 1280"}},
 		{"translation and an egress gateway", nil, newSubnet("b", "v", "10.0.1.0/24", func(s *spec) { s.NatOutgoing = true; s.ExternalEgressGateway = "192.0.2.1" }),
 			[]string{"conflict configuration: natOutgoing and externalEgressGateway", "spec.policyRoutingPriority", "spec.policyRoutingTableID"}},
+		{"an egress gateway in the Subnet", nil, newSubnet("b", "v", "10.0.1.0/24", egress("10.0.1.9", 1001)), []string{"spec.externalEgressGateway", "10.0.1.9 is in cidr 10.0.1.0/24"}},
+		{"an egress gateway that no host is", nil, newSubnet("b", "v", "10.0.1.0/24", egress("224.0.0.9", 1001)), []string{"spec.externalEgressGateway", "224.0.0.9 is", "must be a router beside the nodes"}},
+		{"an egress gateway of the other family", nil, newSubnet("b", "v", "10.0.1.0/24", egress("fd02::8", 1001)), []string{"spec.externalEgressGateway", "address family is conflict"}},
+		{"the agents' routing table", nil, newSubnet("b", "v", "10.0.1.0/24", egress("192.0.2.8", v1.AnswersTable)), []string{"spec.policyRoutingTableID", "of the node agents"}},
+		{"the routing table default", nil, newSubnet("b", "v", "10.0.1.0/24", egress("192.0.2.8", 253)), []string{"spec.policyRoutingTableID", `"default"`}},
+		{"the routing table main", nil, newSubnet("b", "v", "10.0.1.0/24", egress("192.0.2.8", 254)), []string{"spec.policyRoutingTableID", `"main"`}},
+		{"the routing table local", nil, newSubnet("b", "v", "10.0.1.0/24", egress("192.0.2.8", 255)), []string{"spec.policyRoutingTableID", `"local"`}},
+		{"a routing table with another gateway", []storage.Object{newSubnet("a", "v", "10.0.1.0/24", egress("192.0.2.8", 1001))},
+			newSubnet("b", "v", "10.0.2.0/24", egress("192.0.2.7", 1001)), []string{"spec.policyRoutingTableID", "subnet a has gateway 192.0.2.8 in this table"}},
+		{"a routing table with the same gateway", []storage.Object{newSubnet("a", "v", "10.0.1.0/24", egress("192.0.2.8", 1001))},
+			newSubnet("b", "v", "10.0.2.0/24", egress("192.0.2.8", 1001)), nil},
+		{"a routing table with a gateway of the other family", []storage.Object{newSubnet("a", "v", "10.0.1.0/24", egress("192.0.2.8", 1001))},
+			newSubnet("b", "v", "fd00:2::/64", egress("fd02::8", 1001)), nil},
 		{"an access rule that OVN does not read", nil, newSubnet("b", "v", "10.0.1.0/24", func(s *spec) {
 			s.Acls = []v1.ACL{{Direction: "in", Priority: 40000, Match: "ip4 &&", Action: "permit"}}
 		}),

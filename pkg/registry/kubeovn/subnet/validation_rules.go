@@ -98,13 +98,29 @@ func validateEgress(s *v1.Subnet, prefixes ipam.Prefixes) field.ErrorList {
 		errs = append(errs, field.Invalid(egressPath, s.Spec.ExternalEgressGateway,
 			fmt.Sprintf("invalid external egress gateway configuration: address family is conflict with CIDR %s", s.Spec.CIDRBlock)))
 	}
+	for _, a := range gateway.All() {
+		if p := prefixes.Of(a); p.IsValid() && p.Contains(a) {
+			errs = append(errs, field.Invalid(egressPath, s.Spec.ExternalEgressGateway,
+				fmt.Sprintf("invalid external egress gateway configuration: %s is in cidr %s: must be a router beside the nodes", a, p)))
+		} else if special := ipam.Special(a); special != "" {
+			errs = append(errs, field.Invalid(egressPath, s.Spec.ExternalEgressGateway,
+				fmt.Sprintf("invalid external egress gateway configuration: %s is %s: must be a router beside the nodes", a, special)))
+		}
+	}
 	if p := s.Spec.PolicyRoutingPriority; p < 1 || p > maxRulePriority {
 		errs = append(errs, field.Invalid(priority, p, fmt.Sprintf("must be 1 to %d with externalEgressGateway", maxRulePriority)))
 	}
 	if t := s.Spec.PolicyRoutingTableID; t < 1 {
 		errs = append(errs, field.Invalid(table, t, "must be 1 to 2147483647 with externalEgressGateway"))
+	} else if user := usedTables[t]; user != "" {
+		errs = append(errs, field.Invalid(table, t, "is the table "+user+": must be another of 1 to 2147483647"))
 	}
 	return errs
+}
+
+// usedTables are the routing tables of nodes that have a meaning already, see ip-route(8).
+var usedTables = map[int32]string{
+	v1.AnswersTable: "of the node agents for answers to other nodes", 253: "\"default\" of every node", 254: "\"main\" of every node", 255: "\"local\" of every node",
 }
 
 func validateNatRules(s *v1.Subnet, prefixes ipam.Prefixes) field.ErrorList {

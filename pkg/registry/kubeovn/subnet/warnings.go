@@ -29,5 +29,8 @@ func warnings(s, old *v1.Subnet) []string {
 	if s.Spec.GatewayType == v1.GatewayCentralized && s.Spec.GatewayNode == "" && len(s.Spec.GatewayNodeSelectors) == 0 {
 		out = append(out, fmt.Sprintf("%s: no node is named in gatewayNode or gatewayNodeSelectors", specPath.Child("gatewayType")))
 	}
+	if s.Spec.ExternalEgressGateway != "" && s.Spec.Vpc != "" && s.Spec.Vpc != v1.DefaultVpc && s.Spec.ExternalEgressGateway != before.ExternalEgressGateway {
+		out = append(out, fmt.Sprintf("%s: has an effect in the default Vpc only", egressPath))
+	}
 	return out
 }

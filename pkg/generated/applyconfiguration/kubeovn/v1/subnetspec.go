@@ -58,15 +58,19 @@ type SubnetSpecApplyConfiguration struct {
 	// natOutgoingPolicyRules decide, in this order, for which traffic natOutgoing applies; what no rule matches is
 	// translated. Only with natOutgoing.
 	NatOutgoingPolicyRules []NatOutgoingPolicyRuleApplyConfiguration `json:"natOutgoingPolicyRules,omitempty"`
-	// externalEgressGateway is the address, "v4,v6" for both families, to which the gateway nodes send traffic that leaves
-	// the cluster. Default: the node's own routes. Refused together with natOutgoing, and when the families differ from
-	// those of cidrBlock.
+	// externalEgressGateway is the address, "v4,v6" for both families, of a router beside the nodes, to which they send the
+	// traffic of the Subnet that leaves the cluster, with the pods' own addresses as sources: the pod's node for gatewayType
+	// distributed, the gateway nodes for centralized. The router needs routes back to cidrBlock. Default: the node's own
+	// routes. Only in the default Vpc. Refused together with natOutgoing, and when the families differ from those of
+	// cidrBlock.
 	ExternalEgressGateway *string `json:"externalEgressGateway,omitempty"`
-	// policyRoutingPriority is the priority of the nodes' policy rules for externalEgressGateway, 1 to 32765. Required with
-	// it, refused without.
+	// policyRoutingPriority is the priority of the nodes' routing rules for externalEgressGateway, see ip-rule(8), 1 to 32765:
+	// a rule for each pod of the node with gatewayType distributed, one for each prefix with centralized. Required with it,
+	// refused without.
 	PolicyRoutingPriority *int32 `json:"policyRoutingPriority,omitempty"`
-	// policyRoutingTableID is the number of the nodes' routing table for externalEgressGateway, 1 to 2147483647. Required
-	// with it, refused without.
+	// policyRoutingTableID is the number of the nodes' routing table for externalEgressGateway, 1 to 2147483647 besides 110,
+	// 253, 254 and 255, which have a meaning already. Subnets with one table have one gateway; routes of others in it stay.
+	// Required with it, refused without.
 	PolicyRoutingTableID *int32 `json:"policyRoutingTableID,omitempty"`
 	// mtu is the largest packet, in bytes, of the interfaces, 68 to 65535; at least 1280 with IPv6. 0, the default, means
 	// the node's.
