@@ -44,7 +44,7 @@ type Agent struct {
 	nodes     cache.Store               // nil without Kubernetes
 	services  corelisters.ServiceLister // nil without Kubernetes
 	endpoints cache.Indexer             // EndpointSlices, of which only what is on this node is kept; nil without Kubernetes
-	podIPs    listers.IPLister          // of the pods on this node; nil without Kubernetes
+	podIPs    listers.IPLister          // of the pods on this node
 	informers []cache.SharedIndexInformer
 	all       externalversions.SharedInformerFactory
 	factories []factory
@@ -60,7 +60,7 @@ type Agent struct {
 	probesLoop *loop
 	loops      []*loop
 	// The loops by name, for who wakes them.
-	settingsLoop, chassisLoop, portLoop, routesLoop, natLoop, providersLoop, sysctlLoop, reportsLoop *loop
+	settingsLoop, chassisLoop, portLoop, routesLoop, egressLoop, natLoop, providersLoop, sysctlLoop, reportsLoop *loop
 }
 
 // New opens the node's namespace and its Open vSwitch. The context ends what it opens.
@@ -165,7 +165,9 @@ func (a *Agent) makeLoops() {
 		encap: c.EncapType, mtu: c.MTU, ip: a.ownIP, network: a.network, alive: a.alive, labels: c.labels(),
 	}
 	a.portLoop = a.loop("node-port", a.whileThereIsANode(a.port.sync))
-	a.routesLoop = a.loop("routes", a.whileThereIsANode((&routes{host: a.host, node: a.node, network: a.network, services: c.Services}).sync))
+	own := routes{host: a.host, node: a.node, network: a.network, services: c.Services}
+	a.routesLoop = a.loop("routes", a.whileThereIsANode(own.sync))
+	a.egressLoop = a.loop("egress", a.whileThereIsANode((&egress{routes: own, pods: a.podAddresses}).sync))
 	translation := &translation{host: a.host, network: a.network, services: c.Services, fronts: a.fronts, probes: a.probes}
 	a.natLoop = a.loop("nat", a.whileThereIsANode(translation.sync))
 	if a.probes != nil {
@@ -272,7 +274,7 @@ func (a *Agent) canPlug(ctx context.Context) error {
 func (a *Agent) follow(ctx context.Context, wg *sync.WaitGroup) {
 	wg.Go(func() {
 		repeat(ctx, func() error {
-			return a.host.Watch(ctx, wake(a.settingsLoop, a.portLoop, a.routesLoop, a.providersLoop, a.sysctlLoop))
+			return a.host.Watch(ctx, wake(a.settingsLoop, a.portLoop, a.routesLoop, a.egressLoop, a.providersLoop, a.sysctlLoop))
 		})
 	})
 	wg.Go(func() {

@@ -149,6 +149,25 @@ func (n *node) pod(name, subnet string) (*host.Host, string) {
 	return pod, ip.Spec.IPAddress
 }
 
+// bridge makes the only interface of nodes, with the addresses at which tunnels end, a port of a bridge: the userspace datapath needs that
+// for tunnels.
+func (n *node) bridge(nodes ...string) {
+	n.t.Helper()
+	_, err := n.api.ProviderNetworks().Create(n.t.Context(), &v1.ProviderNetwork{
+		ObjectMeta: metav1.ObjectMeta{Name: "phy"}, Spec: v1.ProviderNetworkSpec{DefaultInterface: "eth0"},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	hosttest.Eventually(n.t, func() error {
+		pn, err := n.api.ProviderNetworks().Get(n.t.Context(), "phy", metav1.GetOptions{})
+		if err != nil || !slices.Equal(pn.Status.ReadyNodes, nodes) {
+			return fmt.Errorf("the nodes' interfaces have not moved: %+v, %v", pn.Status, err)
+		}
+		return nil
+	})
+}
+
 // want waits until a server at an address sees a client's source, and returns how often that was tried.
 func (n *node) want(from *host.Host, to, want string) (calls int) {
 	n.t.Helper()
@@ -403,21 +422,7 @@ func TestTrafficBetweenNodes(t *testing.T) {
 	n1.start()
 	n2.interfaces = []string{"nothing", "eth[0-9]"} // and the other finds it by the node's address
 	agent2, _ := n2.start()
-	// The nodes' only interface, with the addresses at which tunnels end, becomes a port of a bridge: the userspace datapath
-	// needs that for tunnels.
-	_, err := n1.api.ProviderNetworks().Create(t.Context(), &v1.ProviderNetwork{
-		ObjectMeta: metav1.ObjectMeta{Name: "phy"}, Spec: v1.ProviderNetworkSpec{DefaultInterface: "eth0"},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	hosttest.Eventually(t, func() error {
-		pn, err := n1.api.ProviderNetworks().Get(t.Context(), "phy", metav1.GetOptions{})
-		if err != nil || !slices.Equal(pn.Status.ReadyNodes, []string{"n1", "n2"}) {
-			return fmt.Errorf("the nodes' interfaces have not moved: %+v, %v", pn.Status, err)
-		}
-		return nil
-	})
+	n1.bridge("n1", "n2")
 	centralized := &v1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "central"}, Spec: v1.SubnetSpec{
 		CIDRBlock: "10.55.0.0/24", GatewayType: v1.GatewayCentralized, GatewayNode: "n2", NatOutgoing: true,
 	}}

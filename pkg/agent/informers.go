@@ -28,10 +28,17 @@ func (a *Agent) makeInformers() {
 	a.chassis = all.Kubeovn().V1().Chassis().Lister()
 	a.networks = all.Kubeovn().V1().ProviderNetworks().Lister()
 	a.ips = own.Kubeovn().V1().IPs().Lister()
-	a.watch(all.Kubeovn().V1().Subnets().Informer(), func() []*loop { return []*loop{a.portLoop, a.routesLoop, a.natLoop, a.probesLoop} })
+	a.watch(all.Kubeovn().V1().Subnets().Informer(), func() []*loop { return []*loop{a.portLoop, a.routesLoop, a.egressLoop, a.natLoop, a.probesLoop} })
 	a.watch(all.Kubeovn().V1().Chassis().Informer(), func() []*loop { return []*loop{a.chassisLoop, a.natLoop} })
 	a.watch(all.Kubeovn().V1().ProviderNetworks().Informer(), func() []*loop { return []*loop{a.providersLoop} })
 	a.watch(own.Kubeovn().V1().IPs().Informer(), func() []*loop { return []*loop{a.portLoop} })
+	pods := externalversions.NewSharedInformerFactoryWithOptions(a.config.Northbound, 0, externalversions.WithTweakListOptions(func(o *metav1.ListOptions) {
+		o.LabelSelector = labels.Set{v1.LabelNode: a.config.NodeName}.String()
+	}))
+	a.factories = append(a.factories, pods)
+	a.podIPs = pods.Kubeovn().V1().IPs().Lister()
+	a.watch(pods.Kubeovn().V1().IPs().Informer(), func() []*loop { return []*loop{a.probesLoop} })
+	a.watchChanges(pods.Kubeovn().V1().IPs().Informer(), a.isSteered, func() []*loop { return []*loop{a.egressLoop} })
 	if a.config.Kubernetes == nil {
 		return
 	}
@@ -40,19 +47,13 @@ func (a *Agent) makeInformers() {
 	nodes := cluster.Core().V1().Nodes().Informer()
 	a.nodes = nodes.GetStore()
 	a.watch(nodes, func() []*loop {
-		return []*loop{a.settingsLoop, a.chassisLoop, a.portLoop, a.routesLoop, a.natLoop, a.providersLoop}
+		return []*loop{a.settingsLoop, a.chassisLoop, a.portLoop, a.routesLoop, a.egressLoop, a.natLoop, a.providersLoop}
 	})
 	everywhere := informers.NewSharedInformerFactoryWithOptions(a.config.Kubernetes, 0, informers.WithTransform(withoutManagedFields))
 	a.factories = append(a.factories, everywhere)
 	a.services = everywhere.Core().V1().Services().Lister()
 	a.watch(everywhere.Core().V1().Services().Informer(), func() []*loop { return []*loop{a.natLoop, a.reportsLoop} })
 	a.watchEndpoints()
-	pods := externalversions.NewSharedInformerFactoryWithOptions(a.config.Northbound, 0, externalversions.WithTweakListOptions(func(o *metav1.ListOptions) {
-		o.LabelSelector = labels.Set{v1.LabelNode: a.config.NodeName}.String()
-	}))
-	a.factories = append(a.factories, pods)
-	a.podIPs = pods.Kubeovn().V1().IPs().Lister()
-	a.watch(pods.Kubeovn().V1().IPs().Informer(), func() []*loop { return []*loop{a.probesLoop} })
 }
 
 // withoutManagedFields leaves out of what is watched what nobody reads.

@@ -22,6 +22,8 @@ type network struct {
 	centralized []netip.Prefix
 	// translated are the Subnets with natOutgoing, in the order of their names.
 	translated []nat.Subnet
+	// steered are the Subnets whose traffic leaves at this node by a gateway of their own, in the order of their names.
+	steered []steering
 	// nodes are the addresses of all nodes.
 	nodes []netip.Addr
 }
@@ -48,6 +50,9 @@ func networkOf(subnets []*v1.Subnet, chassis []*v1.Chassis, vpc, nodeSwitch, nod
 		}
 		if s.Spec.NatOutgoing {
 			n.translated = append(n.translated, translationOf(s, cidr, node))
+		}
+		if to, here := steeringOf(s, cidr, node); here {
+			n.steered = append(n.steered, to)
 		}
 	}
 	slices.SortFunc(n.pods, netip.Prefix.Compare)
