@@ -2,10 +2,12 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -15,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/generated/clientset/versioned"
 	"github.com/northbound-ovn/northbound/pkg/generated/informers/externalversions"
 )
@@ -70,7 +73,11 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer broadcaster.Shutdown()
 	c.ctx = ctx
 	c.began.Store(new(time.Now()))
-	c.recorder = broadcaster.NewRecorder(scheme.Scheme, Manager)
+	kinds := runtime.NewScheme() // of all that events are about
+	if err := errors.Join(scheme.AddToScheme(kinds), v1.AddToScheme(kinds)); err != nil {
+		return err
+	}
+	c.recorder = broadcaster.NewRecorder(kinds, Manager)
 
 	for _, part := range []func(*Controller) (*loop, error){
 		addressesLoop, carriersLoop, connectionsLoop, endpointsLoop, externalLoop, namespacesLoop, nodesLoop, nodeStateLoop, servicesLoop, vpcDNSLoop,
@@ -80,6 +87,9 @@ func (c *Controller) Run(ctx context.Context) error {
 			return err
 		}
 		c.loops = append(c.loops, l)
+	}
+	if err := c.reportGateways(); err != nil {
+		return err
 	}
 	c.core.StartWithContext(ctx)
 	c.configMaps.StartWithContext(ctx)
