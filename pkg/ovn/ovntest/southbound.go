@@ -157,13 +157,23 @@ type Flow struct{ Match, Actions string }
 // Flows returns the logical flows of a Southbound database.
 func Flows(t testing.TB, address string) []Flow {
 	t.Helper()
-	initial, err := dialSouthbound(t, address).Monitor(t.Context(), map[string][]string{"Logical_Flow": {"match", "actions"}}, "")
-	check(t, err)
 	var flows []Flow
-	for _, r := range initial.Update.Tables["Logical_Flow"] {
-		flows = append(flows, Flow{r.Row["match"].AsString(), r.Row["actions"].AsString()})
+	for _, row := range SouthboundRows(t, address, "Logical_Flow", "match", "actions") {
+		flows = append(flows, Flow{row["match"].AsString(), row["actions"].AsString()})
 	}
 	return flows
+}
+
+// SouthboundRows returns columns of all rows of a table of a Southbound database.
+func SouthboundRows(t testing.TB, address, table string, columns ...string) []ovsdb.Row {
+	t.Helper()
+	initial, err := dialSouthbound(t, address).Monitor(t.Context(), map[string][]string{table: columns}, "")
+	check(t, err)
+	var rows []ovsdb.Row
+	for _, r := range initial.Update.Tables[table] {
+		rows = append(rows, r.Row)
+	}
+	return rows
 }
 
 var logged = regexp.MustCompile(`(?m)^[0-9T:.-]+Z\|`)

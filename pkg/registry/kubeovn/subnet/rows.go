@@ -2,7 +2,6 @@ package subnet
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
@@ -160,24 +159,6 @@ func (k kind) routerPort(v storage.View, s *v1.Subnet, net network) (storage.Row
 		},
 		Parents: nb.InRouter(v, s.Spec.Vpc, "ports"),
 	}, nil
-}
-
-// advertisements is LRP.ipv6_ra_configs, see ovn-nb(5).
-func (k kind) advertisements(s *v1.Subnet, net network) (map[string]string, error) {
-	if !s.Spec.EnableIPv6RA || !net.prefixes.V6.IsValid() {
-		return nil, nil
-	}
-	configs, err := parseOptions(s.Spec.IPv6RAConfigs)
-	if err != nil {
-		return nil, fmt.Errorf("ipv6RAConfigs: %w", err)
-	}
-	if len(configs) == 0 {
-		configs = map[string]string{
-			"address_mode": "dhcpv6_stateful", "max_interval": "30", "min_interval": "5", "send_periodic": "true",
-			"mtu": strconv.Itoa(k.mtu(s)),
-		}
-	}
-	return configs, nil
 }
 
 func (k kind) mtu(s *v1.Subnet) int {

@@ -55,7 +55,7 @@ func validate(s *v1.Subnet) field.ErrorList {
 	errs = append(errs, validateBindings(s)...)
 	errs = append(errs, validateAllowed(s)...)
 	errs = append(errs, validateACLs(s.Spec.Acls)...)
-	errs = append(errs, validateOptions(s)...)
+	errs = append(errs, validateOptions(s, prefixes)...)
 	return errs
 }
 

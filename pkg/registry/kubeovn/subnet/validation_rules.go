@@ -10,6 +10,7 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
+	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/dhcp"
 	"github.com/northbound-ovn/northbound/pkg/registry/kubeovn/match"
 )
 
@@ -62,15 +63,19 @@ func validateAllowed(s *v1.Subnet) field.ErrorList {
 	return errs
 }
 
-func validateOptions(s *v1.Subnet) field.ErrorList {
+func validateOptions(s *v1.Subnet, prefixes ipam.Prefixes) field.ErrorList {
 	var errs field.ErrorList
-	for _, o := range []struct{ name, value string }{
-		{"dhcpV4Options", s.Spec.DHCPv4Options}, {"dhcpV6Options", s.Spec.DHCPv6Options}, {"ipv6RAConfigs", s.Spec.IPv6RAConfigs},
-	} {
-		if _, err := parseOptions(o.value); err != nil {
-			errs = append(errs, field.Invalid(specPath.Child(o.name), o.value, err.Error()))
+	check := func(name, value string, err error) {
+		if err != nil {
+			errs = append(errs, field.Invalid(specPath.Child(name), value, err.Error()))
 		}
 	}
+	_, err := dhcp.V4(s.Spec.DHCPv4Options, prefixes.V4)
+	check("dhcpV4Options", s.Spec.DHCPv4Options, err)
+	_, err = dhcp.V6(s.Spec.DHCPv6Options)
+	check("dhcpV6Options", s.Spec.DHCPv6Options, err)
+	_, err = dhcp.Advertisement(s.Spec.IPv6RAConfigs)
+	check("ipv6RAConfigs", s.Spec.IPv6RAConfigs, err)
 	return errs
 }
 

@@ -93,17 +93,24 @@ type SubnetSpecApplyConfiguration struct {
 	DisableGatewayCheck *bool `json:"disableGatewayCheck,omitempty"`
 	// disableInterConnection keeps the Subnet's routes from being advertised to other clusters. Default: false.
 	DisableInterConnection *bool `json:"disableInterConnection,omitempty"`
-	// enableDHCP answers DHCP requests of the interfaces with their address, gateway, MTU and DNS server. Default: false.
+	// enableDHCP answers DHCP requests of the interfaces with their address, gateway, MTU and what dhcpV4Options and
+	// dhcpV6Options say. Default: false.
 	EnableDHCP *bool `json:"enableDHCP,omitempty"`
-	// dhcpV4Options are DHCPv4 options as "lease_time=3600,router=10.16.0.1", named as in ovn-nb(5); they replace the
-	// defaults.
+	// dhcpV4Options are DHCPv4 options as "lease_time=7200,dns_server={8.8.8.8,1.1.1.1},domain_name="corp.example"", named
+	// and typed as in ovn-nb(5), several values in braces, texts in quotation marks. What is not given has its default:
+	// router the gateway, mtu that of the Subnet, lease_time 3600 seconds, server_id 169.254.0.254, server_mac the
+	// router's. Refused: names that OVN does not have, values of another type or family or out of range, a router outside
+	// of cidrBlock.
 	DHCPv4Options *string `json:"dhcpV4Options,omitempty"`
-	// dhcpV6Options are DHCPv6 options as "dns_server=fd00::a", named as in ovn-nb(5); they replace the defaults.
+	// dhcpV6Options are DHCPv6 options as "dns_server=fd00::a,domain_search="corp.example"": dns_server, domain_search,
+	// server_id (a MAC address; default: the router's) and dhcpv6_stateless. Refused as those of dhcpV4Options.
 	DHCPv6Options *string `json:"dhcpV6Options,omitempty"`
 	// enableIPv6RA sends IPv6 router advertisements. Default: false. Without effect in IPv4 Subnets.
 	EnableIPv6RA *bool `json:"enableIPv6RA,omitempty"`
 	// ipv6RAConfigs are the parameters of router advertisements as "address_mode=slaac,max_interval=30", named as in
-	// ovn-nb(5); they replace the defaults.
+	// ovn-nb(5). What is not given has its default: address_mode dhcpv6_stateful, send_periodic true, mtu that of the
+	// Subnet, and intervals of 5 to 30 seconds when neither is given. Lists (dnssl, route_info) stand in quotation marks.
+	// Refused: other names, and values that OVN or RFC 4861 does not allow.
 	IPv6RAConfigs *string `json:"ipv6RAConfigs,omitempty"`
 	// acls are access rules of the Subnet's interfaces, the highest priority first. Refused: two rules with the same
 	// direction, priority and match.
