@@ -99,7 +99,7 @@ func listenUDP(port int) (*net.UDPConn, error) {
 
 // serveUDP answers from the address to which the request came: the kernel gives and takes it in the same form.
 func (s *Station) serveUDP(p *net.UDPConn) {
-	buffer, addresses := make([]byte, 2048), make([]byte, 128)
+	buffer, addresses := make([]byte, 8192), make([]byte, 128)
 	for {
 		n, m, _, from, err := p.ReadMsgUDP(buffer, addresses)
 		if errors.Is(err, net.ErrClosed) {
