@@ -1,6 +1,14 @@
 package dataplane
 
-import "testing"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/test/testbed"
+)
 
 // twoSubnets are a Vpc with two Subnets of both families.
 const twoSubnets = `
@@ -72,4 +80,42 @@ func TestLoadBalancersOfIPv6(t *testing.T) {
 	}
 	d := s.Pod(s.Hosts[2], "d.ns1", "net1")
 	s.ExpectAnswers(d, "tcp [fd00:1::100]:8888", 16, "a sees "+d.V6(), "b sees "+d.V6())
+}
+
+// A rule of both families with two back ends, and one of each family: a client stays with one, and not all of them choose the same.
+func TestAffinityOfBothFamilies(t *testing.T) {
+	s := bed.Begin(t)
+	s.Apply(twoSubnets)
+	a := s.Pod(s.Hosts[0], "a.ns1", "net1")
+	b := s.Pod(s.Hosts[1], "b.ns1", "net1")
+	backends := map[string]string{"1.1.2.1": a.V4() + `", "` + b.V4(), "fd00:98::1": a.V6() + `", "` + b.V6()}
+	backends["1.1.2.2,fd00:98::2"] = backends["1.1.2.1"] + `", "` + backends["fd00:98::1"]
+	number := 0
+	for vip, endpoints := range backends {
+		number++
+		s.Apply(fmt.Sprintf(`{kind: SwitchLBRule, metadata: {name: sticky-%d, annotations: {ovn.kubernetes.io/logical_router: v1}}, spec: {vip: "%s", `+
+			`sessionAffinity: ClientIP, namespace: ns1, endpoints: ["%s"], ports: [{port: 8888, targetPort: 80, protocol: TCP}]}}`, number, vip, endpoints))
+	}
+	var clients []*testbed.Pod
+	for i := range 8 {
+		clients = append(clients, s.Pod(s.Hosts[2], fmt.Sprintf("c%d.ns1", i), "net2", func(ip *v1.IP) {
+			ip.Spec.MacAddress = fmt.Sprintf("00:00:00:aa:00:%02x", i+1)
+			ip.Spec.IPAddress = fmt.Sprintf("10.0.2.%d,fd00:2::%x", i+10, i+10)
+		}))
+	}
+	s.Settle()
+	for _, probe := range []string{"tcp 1.1.2.1:8888", "tcp 1.1.2.2:8888", "tcp [fd00:98::1]:8888", "tcp [fd00:98::2]:8888"} {
+		var chosen []string
+		for _, c := range clients {
+			first := firstAnswer(t, c, probe)
+			s.ExpectAnswers(c, probe, 6, first)
+			if name, _, _ := strings.Cut(first, " "); !slices.Contains(chosen, name) {
+				chosen = append(chosen, name)
+			}
+		}
+		slices.Sort(chosen)
+		if want := []string{"a", "b"}; !slices.Equal(chosen, want) {
+			t.Errorf("%s: %d clients have the back ends %q, want %q", probe, len(clients), chosen, want)
+		}
+	}
 }

@@ -4980,7 +4980,7 @@ func schema_pkg_apis_kubeovn_v1_SwitchLBRuleSpec(ref common.ReferenceCallback) c
 					},
 					"sessionAffinity": {
 						SchemaProps: spec.SchemaProps{
-							Description: "sessionAffinity is ClientIP (a client stays with its back end, by its IPv4 or IPv6 address) or None. Default: empty, as None. Anything else is refused.",
+							Description: "sessionAffinity is ClientIP (a client stays with its back end) or None. Clients are told apart by their IPv4 addresses; with an IPv6 vip also by the MAC addresses that their packets come from, so that all IPv6 clients beyond a router go to one back end. Default: empty, as None. Anything else is refused.",
 							Type:        []string{"string"},
 							Format:      "",
 						},

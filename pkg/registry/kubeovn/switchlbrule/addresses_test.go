@@ -179,8 +179,8 @@ func TestASourceThatBecomesABackEndIsLeft(t *testing.T) {
 func TestAffinityIsByTheAddressesOfEachFamily(t *testing.T) {
 	for _, test := range []struct{ vip, endpoint, want string }{
 		{"1.1.1.1", "10.0.2.9", `["set",["ip_dst","ip_src"]]`},
-		{"fd99::1", "fd00::9", `["set",["ipv6_dst","ipv6_src"]]`},
-		{"1.1.1.1,fd99::1", "10.0.2.9", `["set",["ip_dst","ip_src","ipv6_dst","ipv6_src"]]`},
+		{"fd99::1", "fd00::9", `"eth_src"`},
+		{"1.1.1.1,fd99::1", "10.0.2.9", `["set",["eth_src","ip_dst","ip_src"]]`},
 	} {
 		w := newWorld(t)
 		r := web("sticky", test.vip, test.endpoint)

@@ -7,8 +7,8 @@
 // the engine demands: it says which namespace the rule follows. Where the rule cannot be after it has followed, it waits, Ready false.
 //
 // Each protocol has a load balancer of its own, "slr-<name>-tcp", on the switches of the Vpc's Subnets. With sessionAffinity ClientIP
-// it chooses by source and destination address of each family (selection_fields): ovn-nb(5) options:affinity_timeout loses the first
-// connection of each client on the userspace datapath. Those of UDP have options:ct_flush (OVN 23.03 and later, with Open vSwitch 3.1 and later):
+// it chooses by the IPv4 addresses of the packet, and by the source MAC address when the rule has an IPv6 vip (selection_fields):
+// ovn-nb(5) options:affinity_timeout loses the first connection of each client on the userspace datapath. Those of UDP have options:ct_flush (OVN 23.03 and later, with Open vSwitch 3.1 and later):
 // ovn-controller then removes the tracked connections to a back end that is gone, and a client that keeps its socket gets another.
 //
 // An address within a Subnet must be that of a Vip of type switch_lb_vip, which the router port answers for; one outside of all

@@ -71,15 +71,16 @@ func options(protocol string) map[string]string {
 	return o
 }
 
-// affinityFields are what the back end is chosen by: the addresses of client and load balancer. Those of another family than a packet's do
-// not count in it.
+// affinityFields are what the back end is chosen by. Those of OVN 23.03 have no addresses of IPv6 (ovn-nb(5), selection_fields), and a
+// name that the column does not allow fails the whole write: a client of IPv6 is known by the MAC address that its packets come from,
+// which is the router's for all clients beyond a router.
 func affinityFields(vips ipam.Addrs) []string {
 	var fields []string
 	if vips.V4.IsValid() {
 		fields = append(fields, "ip_src", "ip_dst")
 	}
 	if vips.V6.IsValid() {
-		fields = append(fields, "ipv6_src", "ipv6_dst")
+		fields = append(fields, "eth_src")
 	}
 	return fields
 }

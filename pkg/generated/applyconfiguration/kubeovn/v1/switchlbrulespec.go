@@ -27,8 +27,9 @@ type SwitchLBRuleSpecApplyConfiguration struct {
 	// count as alive and the condition HealthChecked says so. Refused: addresses that no host has, as the network, broadcast or gateway
 	// address of a Subnet, unspecified, loopback, link-local and multicast ones; the vip; an address that checks come from.
 	Endpoints []string `json:"endpoints,omitempty"`
-	// sessionAffinity is ClientIP (a client stays with its back end, by its IPv4 or IPv6 address) or None. Default: empty, as None. Anything else is
-	// refused.
+	// sessionAffinity is ClientIP (a client stays with its back end) or None. Clients are told apart by their IPv4 addresses; with an IPv6 vip also
+	// by the MAC addresses that their packets come from, so that all IPv6 clients beyond a router go to one back end.
+	// Default: empty, as None. Anything else is refused.
 	SessionAffinity *string `json:"sessionAffinity,omitempty"`
 	// ports are the ports of the load balancer. At least one is required; a port and protocol may occur once.
 	Ports []SwitchLBRulePortApplyConfiguration `json:"ports,omitempty"`
