@@ -31,7 +31,6 @@ type wishes struct {
 	mac          string
 	vip          string
 	carried      []string // Vips besides the own address
-	groups       []string
 	routes       []Route
 	defaultRoute bool
 }
@@ -60,7 +59,9 @@ func read(pod *Pod, provider string) (*wishes, field.ErrorList) {
 	refuse(v1.AnnotationMacAddress, w.mac, checkMAC(w.mac))
 	w.vip = text(v1.AnnotationVip)
 	w.carried = list(text(v1.AnnotationAAPs))
-	w.groups = list(text(v1.AnnotationSecurityGroups))
+	if groups := text(v1.AnnotationSecurityGroups); groups != "" {
+		errs = append(errs, field.Forbidden(w.key(v1.AnnotationSecurityGroups), "this server has no security groups: nothing would filter the pod's traffic"))
+	}
 
 	var err error
 	address, pool := text(v1.AnnotationIPAddress), text(v1.AnnotationIPPool)

@@ -106,7 +106,7 @@ func InterfaceOf(o Objects, pod Pod, provider string) (Interface, field.ErrorLis
 		return nic, errs
 	}
 	errs = w.checkCarried(o, &pod, subnets)
-	template := v1.PodInterface{Name: nic.Name, MacAddress: w.mac, Vip: w.vip, AAPs: w.carried, SecurityGroups: w.groups}
+	template := v1.PodInterface{Name: nic.Name, MacAddress: w.mac, Vip: w.vip, AAPs: w.carried}
 	if len(w.addresses) == 0 {
 		for _, s := range subnets {
 			nic.Choices = append(nic.Choices, choice(template, s, ""))
