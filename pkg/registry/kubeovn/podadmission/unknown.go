@@ -16,11 +16,12 @@ var known = []string{
 	v1.AnnotationSecurityGroups, v1.AnnotationPortSecurity, v1.AnnotationRoutes, v1.AnnotationDefaultRoute, v1.AnnotationVirtualMachine,
 	v1.AnnotationAllocated, v1.AnnotationRouted, v1.AnnotationCIDR, v1.AnnotationGateway, v1.AnnotationExcludeIPs, v1.AnnotationLogicalRouter,
 	v1.AnnotationVpc, v1.AnnotationSwitchLBVip, v1.AnnotationPortName, v1.AnnotationChassis,
-	v1.AnnotationPrefix + "ip_family", v1.AnnotationPrefix + "north_gateway", v1.AnnotationPrefix + "vpc_nat_gw", v1.AnnotationPrefix + "pod_nic_type",
+	v1.AnnotationPrefix + "vpc_nat_gw", v1.AnnotationPrefix + "pod_nic_type",
 }
 
 // unserved are annotations of pods that Kube-OVN has and nothing here serves.
 var unserved = []string{
+	v1.AnnotationPrefix + "ip_family", v1.AnnotationPrefix + "north_gateway",
 	v1.AnnotationPrefix + "ingress_rate", v1.AnnotationPrefix + "egress_rate", v1.AnnotationPrefix + "priority", v1.AnnotationPrefix + "latency",
 	v1.AnnotationPrefix + "limit", v1.AnnotationPrefix + "loss", v1.AnnotationPrefix + "jitter", v1.AnnotationPrefix + "mirror", v1.AnnotationPrefix + "snat",
 	v1.AnnotationPrefix + "eip", v1.AnnotationPrefix + "bgp", v1.AnnotationPrefix + "layer2_forward", v1.AnnotationPrefix + "activation_strategy",

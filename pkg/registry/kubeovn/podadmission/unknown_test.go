@@ -77,3 +77,12 @@ func TestUnknown(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// TestWhatNothingServesIsWarnedAbout is about the names that Kube-OVN's users write: they must not be taken for served.
+func TestWhatNothingServesIsWarnedAbout(t *testing.T) {
+	for _, name := range []string{"ip_family", "north_gateway", "ingress_rate", "mirror", "snat", "eip"} {
+		if got := Unknown(map[string]string{v1.AnnotationPrefix + name: "x"}); len(got) != 1 || !strings.Contains(got[0], "not served here") {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
