@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// patience is the time for one operation; the agent gives up earlier. Kubelet waits for two minutes.
-	patience = 90 * time.Second
+	// patience is the time for one operation; the agent gives up earlier. Kubelet waits four minutes for a sandbox.
+	patience = 225 * time.Second
 	// defaultAgentWait is the time for which an operation waits for an agent that is away, agentPause that between attempts.
 	// An agent that has died is back within seconds; after a failure, kubelet lets 10 to 15 pass.
 	defaultAgentWait = 20 * time.Second

@@ -16,8 +16,22 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/podnet"
 )
 
-// add makes the interface of a request, or only allocates its addresses when another plugin makes it.
+// add makes the interface of a request, or only allocates its addresses when another plugin makes it. Addresses that others hold and may
+// let go are waited for.
 func (s *Server) add(ctx context.Context, r *cni.Request) (*cni.Response, error) {
+	answer, err := s.addNow(ctx, r)
+	var held *heldError
+	if !errors.As(err, &held) {
+		return answer, err
+	}
+	if err := s.awaitFree(ctx, held); err != nil {
+		return nil, err
+	}
+	return s.addNow(ctx, r)
+}
+
+// addNow is add without the wait: it returns a heldError, and leaves nothing.
+func (s *Server) addNow(ctx context.Context, r *cni.Request) (*cni.Response, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, addPatience, fmt.Errorf("not done within %v", addPatience))
 	defer cancel()
 	if r.PodName == "" || r.PodNamespace == "" {

@@ -63,13 +63,14 @@ func decide(o objects, pod *Pod, provider string) ([]podnet.Interface, field.Err
 }
 
 // allocate asks the API for the interfaces: one request, unless a choice has to give way to the next, or a former pod of the same
-// name has an interface still.
+// name has an interface still. It returns a heldError when others have what is asked for, and may let it go.
 func (s *Server) allocate(ctx context.Context, pod *Pod, nics []podnet.Interface, r *cni.Request) ([]v1.PodInterfaceStatus, error) {
 	owner, kind := podnet.Owner(&pod.ObjectMeta)
 	request := &v1.PodInterfaces{Spec: v1.PodInterfacesSpec{
 		PodName: owner, PodNamespace: pod.Namespace, PodUID: string(pod.UID), PodType: kind, NodeName: s.config.NodeName, ContainerID: r.ContainerID,
 	}}
 	chosen := make([]int, len(nics))
+	held := map[string]bool{}
 	for {
 		request.Spec.Interfaces = nil
 		for i := range nics {
@@ -88,9 +89,15 @@ func (s *Server) allocate(ctx context.Context, pod *Pod, nics []podnet.Interface
 				return nil, cni.Errorf(cni.CodeTryAgain, "%v; %v", err, reason)
 			}
 		case apierrors.IsInvalid(err):
-			if !next(chosen, nics, err) {
-				return nil, cni.Errorf(cni.CodeRefused, "%v", err)
+			noteHolders(held, err)
+			if next(chosen, nics, err) {
+				continue
 			}
+			refused := cni.Errorf(cni.CodeRefused, "%v", err)
+			if len(held) > 0 {
+				return nil, &heldError{refused, held, pod, nics, r}
+			}
+			return nil, refused
 		case apierrors.IsForbidden(err):
 			return nil, cni.Errorf(cni.CodeForbidden, "%v", err)
 		default:

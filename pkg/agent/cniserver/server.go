@@ -27,8 +27,11 @@ import (
 )
 
 const (
-	// addPatience bounds an addition; the plugin waits a little longer.
+	// addPatience bounds an addition that has what it needs.
 	addPatience = 60 * time.Second
+	// heldPatience bounds the wait for what other pods hold; the plugin waits a little longer than for both, and kubelet for four
+	// minutes.
+	heldPatience = 150 * time.Second
 	// installPatience bounds the wait for the flows of a port.
 	installPatience = 30 * time.Second
 	// switchPatience bounds the wait for an Open vSwitch that is away.

@@ -81,6 +81,11 @@ type PodInterface struct {
 	SecurityGroups []string `json:"securityGroups,omitempty"`
 }
 
+// CauseHeld is the type of a cause in the refusal (422) of PodInterfaces: what the interface that the cause's field names asks for is
+// held by another object that may let it go: the IP of a pod, or a Vip that is being deleted. The message is its
+// "<resource>/<name>", such as "ips/web-0.default". The request may succeed when that object is gone.
+const CauseHeld metav1.CauseType = "FieldValueHeld"
+
 // PodInterfacesStatus is what was created.
 type PodInterfacesStatus struct {
 	// interfaces are the pod's interfaces, in the order of the request.

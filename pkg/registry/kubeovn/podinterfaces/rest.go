@@ -137,7 +137,7 @@ func (r *REST) create(ctx context.Context, req *v1.PodInterfaces, dryRun bool) e
 	if len(writes) > 0 {
 		stored, err := r.batch.CreateAll(ctx, writes, dryRun)
 		if err != nil {
-			return refusal(err, places, ips)
+			return withHolders(r.batch.View(), refusal(err, places, ips), ips)
 		}
 		for i, place := range places {
 			ips[place] = stored[i].(*v1.IP)
