@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
 
 	"github.com/northbound-ovn/northbound/pkg/podnet"
@@ -30,14 +32,17 @@ const podAdmissionPath = "/validate/pods"
 // maxReview is the size of the largest review that is read: two objects of the size that etcd takes, and some.
 const maxReview = 4 << 20
 
-// podAdmission answers reviews from the snapshot of the moment; it waits for nothing.
+// podAdmission answers reviews from the snapshot of the moment. Only when another pod holds what a pod asks for, it asks the kube-apiserver
+// about the two.
 type podAdmission struct {
 	view func() storage.View // nil while the database is away
 	// namespaces knows the annotations of namespaces; nil in standalone mode.
 	namespaces corelisters.NamespaceLister
+	// client reads the pods that hold what another asks for; nil in standalone mode.
+	client kubernetes.Interface
 }
 
-func newPodAdmission(engine *storage.Engine, config *genericapiserver.RecommendedConfig) *podAdmission {
+func newPodAdmission(engine *storage.Engine, config *genericapiserver.RecommendedConfig) (*podAdmission, error) {
 	p := &podAdmission{view: func() storage.View {
 		if engine.Ready() != nil {
 			return nil
@@ -47,7 +52,12 @@ func newPodAdmission(engine *storage.Engine, config *genericapiserver.Recommende
 	if config.SharedInformerFactory != nil {
 		p.namespaces = config.SharedInformerFactory.Core().V1().Namespaces().Lister()
 	}
-	return p
+	if config.ClientConfig == nil {
+		return p, nil
+	}
+	var err error
+	p.client, err = kubernetes.NewForConfig(config.ClientConfig)
+	return p, err
 }
 
 // ServeHTTP implements http.Handler. What is no review is a 400, and without the database the answer is a 503: then the failurePolicy of the
@@ -70,7 +80,7 @@ func (p *podAdmission) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	review.Response, err = p.review(review.Request)
+	review.Response, err = p.review(r.Context(), review.Request)
 	if err != nil {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -89,7 +99,7 @@ var errNoDatabase = errors.New("the OVN Northbound database is not available")
 
 // review answers one request. What the network does not concern is allowed at once: pods on the host's network, other objects, updates
 // that leave the annotations of interfaces as they are.
-func (p *podAdmission) review(r *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error) {
+func (p *podAdmission) review(ctx context.Context, r *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error) {
 	allowed := &admissionv1.AdmissionResponse{Allowed: true}
 	if r.Resource != (metav1.GroupVersionResource{Version: "v1", Resource: "pods"}) || r.SubResource != "" {
 		return allowed, nil
@@ -122,9 +132,11 @@ func (p *podAdmission) review(r *admissionv1.AdmissionRequest) (*admissionv1.Adm
 	if v == nil {
 		return nil, errNoDatabase
 	}
-	if errs := podadmission.Review(v, input); len(errs) > 0 {
+	warnings, errs := podadmission.Review(v, input, p.releases(ctx, &input.ObjectMeta))
+	if len(errs) > 0 {
 		return refusal(apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, pod.Name, errs)), nil
 	}
+	allowed.Warnings = warnings
 	return allowed, nil
 }
 

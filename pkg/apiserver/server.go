@@ -76,7 +76,11 @@ func NewServer(ctx context.Context, o *Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.Generic.Handler.NonGoRestfulMux.HandleFunc(nbReadyPath, s.serveReady)
-	s.Generic.Handler.NonGoRestfulMux.Handle(podAdmissionPath, newPodAdmission(s.Engine, config))
+	pods, err := newPodAdmission(s.Engine, config)
+	if err != nil {
+		return nil, err
+	}
+	s.Generic.Handler.NonGoRestfulMux.Handle(podAdmissionPath, pods)
 	return s, s.install(o, restOptions{
 		engine:         s.Engine,
 		collectGarbage: !o.Standalone.Enabled,

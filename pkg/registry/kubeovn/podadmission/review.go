@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -16,57 +17,97 @@ import (
 	"github.com/northbound-ovn/northbound/pkg/storage"
 )
 
-// Review says what is wrong with what a pod's annotations ask for. A pod that asks for nothing is right, whatever its namespace.
-func Review(v storage.View, pod podnet.Pod) field.ErrorList {
-	var errs field.ErrorList
+// Releases reports whether an interface's holder, an IP of another pod, will be deleted without the pod's users doing anything more: its
+// pod is gone, has ended or is being deleted, or belongs to the same controller as the pod under review, which replaces it.
+type Releases func(holder *v1.IP) bool
+
+// Review returns what is wrong with what a pod's annotations ask for, and warnings about what the pod has to wait for: what others hold
+// and will release. A pod that asks for nothing is right, whatever its namespace. Without releases, only objects that are being deleted
+// are waited for.
+func Review(v storage.View, pod podnet.Pod, releases Releases) (warnings []string, errs field.ErrorList) {
 	for _, provider := range podnet.Asked(pod.Annotations) {
 		nic, refused := podnet.InterfaceOf(objects{v}, pod, provider)
 		if len(refused) == 0 {
-			refused = taken(v, pod, nic)
+			var warning string
+			if warning, refused = taken(v, pod, nic, releases); warning != "" {
+				warnings = append(warnings, warning)
+			}
 		}
 		errs = append(errs, refused...)
 	}
-	return errs
+	return warnings, errs
 }
 
-// taken says why none of the choices of an interface is to be had; nothing when one is.
-func taken(v storage.View, pod podnet.Pod, nic podnet.Interface) field.ErrorList {
+// conflict is why an interface cannot have something now. The holder is nil when no object holds it.
+type conflict struct {
+	*field.Error
+	holder storage.Object
+}
+
+// taken returns why none of the choices of an interface is free; nothing when one is, and a warning when one will be.
+func taken(v storage.View, pod podnet.Pod, nic podnet.Interface, releases Releases) (warning string, errs field.ErrorList) {
 	var reasons []string
 	var first *field.Error
 	for _, c := range nic.Choices {
-		err := claim(v, pod, nic, c)
-		if err == nil {
-			return nil
+		conflicts := claim(v, pod, nic, c)
+		if len(conflicts) == 0 {
+			return "", nil
 		}
 		if first == nil {
-			first = err
+			first = conflicts[0].Error
 		}
-		reasons = append(reasons, err.Detail)
+		lasting := slices.IndexFunc(conflicts, func(c conflict) bool { return !released(c.holder, releases) })
+		if lasting >= 0 {
+			reasons = append(reasons, conflicts[lasting].Detail)
+			continue
+		}
+		if warning == "" {
+			warning = fmt.Sprintf("%s: %s; the pod waits until it is released", conflicts[0].Field, conflicts[0].Detail)
+		}
+	}
+	if warning != "" || first == nil {
+		return warning, nil
 	}
 	first.Detail = strings.Join(reasons, "; ")
-	return field.ErrorList{first}
+	return "", field.ErrorList{first}
 }
 
-// claim says why an interface cannot have what it asks for. What it, or one of the same name, has already is its own: a pod of a
+// released reports whether a holder will be gone without anybody's doing. Reservations, and the addresses that StatefulSets and virtual
+// machines keep, are not.
+func released(holder storage.Object, releases Releases) bool {
+	switch o := holder.(type) {
+	case *v1.IP:
+		return o.DeletionTimestamp != nil || o.Spec.PodUID != "" && o.Spec.PodType == "" && releases != nil && releases(o)
+	case *v1.Vip:
+		return o.DeletionTimestamp != nil
+	}
+	return false
+}
+
+// claim returns why an interface cannot have now what it asks for. What it, or one of the same name, has already is its own: a pod of a
 // StatefulSet keeps its address, and one that is created again comes before the former is forgotten.
-func claim(v storage.View, pod podnet.Pod, nic podnet.Interface, c v1.PodInterface) *field.Error {
+func claim(v storage.View, pod podnet.Pod, nic podnet.Interface, c v1.PodInterface) (conflicts []conflict) {
 	path := func(annotation string) *field.Path {
 		return field.NewPath("metadata", "annotations").Key(v1.ProviderAnnotation(nic.Provider, annotation))
 	}
+	never := func(err *field.Error) []conflict { return []conflict{{err, nil}} }
 	s, ok := storage.Get[*v1.Subnet](v, nb.Subnets, c.Subnet)
 	if !ok {
-		return field.NotFound(path(v1.AnnotationLogicalSwitch), c.Subnet)
+		return never(field.NotFound(path(v1.AnnotationLogicalSwitch), c.Subnet))
+	}
+	add := func(annotation, value, detail string, holder storage.Object) {
+		conflicts = append(conflicts, conflict{field.Invalid(path(annotation), value, detail), holder})
 	}
 	if c.Vip != "" {
 		for user := range storage.ReferrersOf[*v1.IP](v, "vips", c.Vip) {
 			if user.Name != nic.Name {
-				return field.Invalid(path(v1.AnnotationVip), c.Vip, fmt.Sprintf("vip '%s' is in use by %s", c.Vip, address.Describe(user)))
+				add(v1.AnnotationVip, c.Vip, fmt.Sprintf("vip '%s' is in use by %s", c.Vip, address.Describe(user)), user)
 			}
 		}
 	}
 	for _, name := range c.AAPs {
 		if user := address.VipUser(v, name); user != nil {
-			return field.Invalid(path(v1.AnnotationAAPs), name, fmt.Sprintf("vip '%s' is in use by %s", name, address.Describe(user)))
+			add(v1.AnnotationAAPs, name, fmt.Sprintf("vip '%s' is in use by %s", name, address.Describe(user)), user)
 		}
 	}
 	asked := v1.AnnotationIPAddress
@@ -75,21 +116,21 @@ func claim(v storage.View, pod podnet.Pod, nic podnet.Interface, c v1.PodInterfa
 	}
 	addrs, err := ipam.ParseAddrs(c.IPAddress)
 	if err != nil {
-		return field.Invalid(path(asked), c.IPAddress, err.Error())
+		return never(field.Invalid(path(asked), c.IPAddress, err.Error()))
 	}
 	for _, a := range addrs.All() {
 		if holder := address.Holder(v, s.Name, a); holder != nil && !own(holder, nic, c) {
-			return field.Invalid(path(asked), c.IPAddress, fmt.Sprintf("%s is in use by %s", a, address.Describe(holder)))
+			add(asked, c.IPAddress, fmt.Sprintf("%s is in use by %s", a, address.Describe(holder)), holder)
 		}
 	}
 	if c.MacAddress == "" {
-		return nil
+		return conflicts
 	}
 	var inUse *address.TakenError
 	if err := address.ClaimMACIn(v, s, c.MacAddress); errors.As(err, &inUse) && !own(inUse.Holder, nic, c) {
-		return field.Invalid(path(v1.AnnotationMacAddress), c.MacAddress, err.Error())
+		add(v1.AnnotationMacAddress, c.MacAddress, err.Error(), inUse.Holder)
 	}
-	return nil
+	return conflicts
 }
 
 // own reports whether what an object holds is for this interface: it is its IP, or the Vip that it uses.

@@ -62,7 +62,7 @@ func TestReview(t *testing.T) {
 		{"two interfaces, both wrong", "p", "team-a", map[string]string{prefix + "ip_address": "10.1.1.10", "macvlan.kube-system.kubernetes.io/ip_address": "10.0.0.1"}, []string{"web-0.team-a", "not in the range of subnet macvlan"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			errs := podadmission.Review(w, podnet.Pod{ObjectMeta: metav1.ObjectMeta{Name: test.pod, Namespace: test.namespace, Annotations: test.annotations}})
+			_, errs := podadmission.Review(w, podnet.Pod{ObjectMeta: metav1.ObjectMeta{Name: test.pod, Namespace: test.namespace, Annotations: test.annotations}}, nil)
 			if len(test.want) == 0 && len(errs) > 0 || len(test.want) > 0 && len(errs) == 0 {
 				t.Fatalf("got %v, want %q", errs, test.want)
 			}
@@ -70,6 +70,58 @@ func TestReview(t *testing.T) {
 				if !strings.Contains(errs.ToAggregate().Error(), want) {
 					t.Errorf("got %v, want it to say %q", errs, want)
 				}
+			}
+		})
+	}
+}
+
+// What asks for an address, a pool, a MAC, a Vip or carried Vips of another pod: admitted with a warning when that pod will release all
+// of it, refused else.
+func TestReviewOfWhatOthersWillRelease(t *testing.T) {
+	cfg := kubeovn.DefaultConfig()
+	w := kindtest.New(t, vpc.NewResource(cfg), subnet.NewResource(cfg), ip.NewResource(cfg), vip.NewResource(cfg))
+	w.MustCreate(kubeovn.DefaultObjects(cfg)...)
+	newIP := func(name, addr, mac, uid, vip string, kind v1.PodType) *v1.IP {
+		return &v1.IP{ObjectMeta: metav1.ObjectMeta{Name: name + ".default"}, Spec: v1.IPSpec{PodName: name, Namespace: "default", PodUID: uid, PodType: kind,
+			Subnet: "ovn-default", V4IPAddress: addr, MacAddress: mac, Vip: vip}}
+	}
+	w.MustCreate(
+		&v1.Vip{ObjectMeta: metav1.ObjectMeta{Name: "own"}, Spec: v1.VipSpec{Subnet: "ovn-default", V4ip: "10.16.0.70"}},
+		newIP("going", "10.16.0.10", "0a:00:00:00:00:10", "u1", "", ""),
+		newIP("staying", "10.16.0.11", "0a:00:00:00:00:11", "u2", "", ""),
+		newIP("set-0", "10.16.0.12", "0a:00:00:00:00:12", "u3", "", v1.PodTypeStatefulSet),
+		newIP("reserved", "10.16.0.13", "0a:00:00:00:00:13", "", "", ""),
+		newIP("user", "", "", "u4", "own", ""),
+	)
+	going := map[string]bool{"going": true, "user": true, "set-0": true, "reserved": true}
+	const prefix = "ovn.kubernetes.io/"
+	for _, test := range []struct {
+		name        string
+		annotations map[string]string
+		warns       string // nothing: refused
+	}{
+		{"an address", map[string]string{prefix + "ip_address": "10.16.0.10"}, "10.16.0.10 is in use by IP going.default; the pod waits"},
+		{"a pool", map[string]string{prefix + "ip_pool": "10.16.0.11,10.16.0.10"}, "10.16.0.10 is in use by IP going.default; the pod waits"},
+		{"a MAC", map[string]string{prefix + "mac_address": "0a:00:00:00:00:10"}, "in use by IP going.default; the pod waits"},
+		{"a Vip", map[string]string{prefix + "vip": "own"}, "vip 'own' is in use by IP user.default; the pod waits"},
+		{"an address that stays", map[string]string{prefix + "ip_address": "10.16.0.11"}, ""},
+		{"a pool that stays", map[string]string{prefix + "ip_pool": "10.16.0.11,10.16.0.12"}, ""},
+		{"a MAC that stays", map[string]string{prefix + "mac_address": "0a:00:00:00:00:11"}, ""},
+		{"an address that will be free, a MAC that stays", map[string]string{prefix + "ip_address": "10.16.0.10", prefix + "mac_address": "0a:00:00:00:00:11"}, ""},
+		{"an address that a StatefulSet keeps", map[string]string{prefix + "ip_address": "10.16.0.12"}, ""},
+		{"a reservation", map[string]string{prefix + "ip_address": "10.16.0.13"}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pod := podnet.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p", Namespace: "default", Annotations: test.annotations}}
+			warnings, errs := podadmission.Review(w, pod, func(holder *v1.IP) bool { return going[holder.Spec.PodName] })
+			if test.warns == "" {
+				if len(errs) == 0 || len(warnings) > 0 {
+					t.Errorf("got %v, warnings %q, want a refusal", errs, warnings)
+				}
+				return
+			}
+			if len(errs) > 0 || len(warnings) != 1 || !strings.Contains(warnings[0], test.warns) {
+				t.Errorf("got %v, warnings %q, want the warning %q", errs, warnings, test.warns)
 			}
 		})
 	}

@@ -72,6 +72,11 @@ func holders(v storage.View, ip *v1.IP) []storage.Object {
 			add(user)
 		}
 	}
+	for _, name := range ip.Spec.Vips {
+		if user := address.VipUser(v, name); user != nil {
+			add(user)
+		}
+	}
 	return out
 }
 
