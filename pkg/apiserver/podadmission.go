@@ -136,7 +136,7 @@ func (p *podAdmission) review(ctx context.Context, r *admissionv1.AdmissionReque
 	if len(errs) > 0 {
 		return refusal(apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, pod.Name, errs)), nil
 	}
-	allowed.Warnings = warnings
+	allowed.Warnings = append(allowed.Warnings, warnings...)
 	return allowed, nil
 }
 

@@ -106,3 +106,70 @@ spec: {automountServiceAccountToken: false, containers: [{name: c, image: none}]
 	}
 	contains(t, "the warning", out, "ovn.kubernetes.io/ip_adress", "is ovn.kubernetes.io/ip_address meant?")
 }
+
+// The rollout of a Deployment whose pods ask for one address: each new pod is created, with a warning, while the one before has the address.
+// Pods of others are refused.
+func TestThePodOfARolloutIsAdmittedWhileThePodBeforeHasItsAddress(t *testing.T) {
+	webhook := podAdmission(t)
+	t.Cleanup(func() { remove(t, webhook) })
+	must(t, webhook, "apply", "-f", "-")
+	deployment := func(version string) string {
+		return `{apiVersion: apps/v1, kind: Deployment, metadata: {name: rolled, namespace: default}, spec: {replicas: 1, selector: {matchLabels: {app: rolled}},
+strategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 0}},
+template: {metadata: {labels: {app: rolled, version: ` + version + `}, annotations: {ovn.kubernetes.io/ip_pool: 10.16.77.17}},
+spec: {automountServiceAccountToken: false, containers: [{name: c, image: none}]}}}}`
+	}
+	t.Cleanup(func() { remove(t, deployment("v1")) })
+	must(t, deployment("v1"), "apply", "-f", "-")
+	first := podOfVersion(t, "v1")
+	ip := `{apiVersion: kubeovn.io/v1, kind: IP, metadata: {name: ` + first.GetName() + `.default}, spec: {podName: ` + first.GetName() +
+		`, namespace: default, podUID: ` + string(first.GetUID()) + `, subnet: ovn-default, ipAddress: 10.16.77.17}}`
+	t.Cleanup(func() { remove(t, ip) })
+	must(t, ip, "apply", "-f", "-")
+
+	other := `{apiVersion: v1, kind: Pod, metadata: {name: other, namespace: default, annotations: {ovn.kubernetes.io/ip_address: 10.16.77.17}},
+spec: {automountServiceAccountToken: false, containers: [{name: c, image: none}]}}`
+	deadline := time.Now().Add(time.Minute)
+	for {
+		if _, out, err := kubectl(t, other, "create", "--dry-run=server", "-f", "-"); err != nil && strings.Contains(out, "10.16.77.17 is in use by IP "+first.GetName()) {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("the pod of nobody was not refused: %v\n%s", err, out)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	must(t, deployment("v2"), "apply", "-f", "-")
+	podOfVersion(t, "v2")
+
+	must(t, "", "-n", "default", "patch", "pod", first.GetName(), "--type=merge", "-p", `{"metadata":{"finalizers":["northbound.test/keep"]}}`)
+	t.Cleanup(func() {
+		must(t, "", "-n", "default", "patch", "pod", first.GetName(), "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
+	})
+	must(t, "", "-n", "default", "delete", "pod", first.GetName(), "--wait=false", "--grace-period=30")
+	_, out, err := kubectl(t, other, "create", "--dry-run=server", "-f", "-")
+	if err != nil {
+		t.Fatalf("the holder is being deleted: %v\n%s", err, out)
+	}
+	contains(t, "the warning", out, "Warning:", "10.16.77.17 is in use by IP "+first.GetName(), "waits until it is released")
+}
+
+// podOfVersion waits for the pod with a label of a version.
+func podOfVersion(t *testing.T, version string) *unstructured.Unstructured {
+	t.Helper()
+	client, err := dynamic.NewForConfig(cluster.Admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(time.Minute)
+	for {
+		pods, err := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "pods"}).Namespace("default").
+			List(t.Context(), metav1.ListOptions{LabelSelector: "app=rolled,version=" + version})
+		if err == nil && len(pods.Items) > 0 {
+			return &pods.Items[0]
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no pod of %s: %v\n%s", version, err, must(t, "", "-n", "default", "get", "events"))
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
