@@ -1,7 +1,6 @@
 package kubeovn
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 
@@ -75,7 +74,7 @@ func appliedBelowSpec(obj metav1.Object) []*fieldpath.Set {
 			continue
 		}
 		var set fieldpath.Set
-		if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+		if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 			continue // the API machinery has written it; an entry that is damaged states nothing
 		}
 		sets = append(sets, set.WithPrefix(fieldpath.PathElement{FieldName: &spec}))
