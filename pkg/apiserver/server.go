@@ -71,9 +71,13 @@ func NewServer(ctx context.Context, o *Options) (_ *Server, err error) {
 	config.AdmissionControl = o.admission(config.AdmissionControl)
 	config.AddPostStartHookOrDie("northbound-default-objects", defaultObjects(s.Engine, o.Network))
 	config.AddPostStartHookOrDie("northbound-heartbeats", watchHeartbeats(s.Engine, o.NodeMonitorGracePeriod))
-	s.Generic, err = config.Complete().New("northbound-apiserver", genericapiserver.NewEmptyDelegate())
+	completed := config.Complete()
+	s.Generic, err = completed.New("northbound-apiserver", genericapiserver.NewEmptyDelegate())
 	if err != nil {
 		return nil, err
+	}
+	if o.Standalone.Enabled {
+		s.serveEmptyCore(completed.DiscoveryAddresses)
 	}
 	s.Generic.Handler.NonGoRestfulMux.HandleFunc(nbReadyPath, s.serveReady)
 	pods, err := newPodAdmission(s.Engine, config)

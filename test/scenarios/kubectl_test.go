@@ -17,6 +17,7 @@ import (
 	"k8s.io/kubectl/pkg/cmd/create"
 	"k8s.io/kubectl/pkg/cmd/delete"
 	"k8s.io/kubectl/pkg/cmd/describe"
+	"k8s.io/kubectl/pkg/cmd/edit"
 	"k8s.io/kubectl/pkg/cmd/get"
 	"k8s.io/kubectl/pkg/cmd/patch"
 	"k8s.io/kubectl/pkg/cmd/replace"
@@ -94,7 +95,7 @@ func (k *kubectl) run(ctx context.Context, folder string, args ...string) (outpu
 	root := &cobra.Command{Use: "kubectl", SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(apply.NewCmdApply("kubectl", k.factory, streams), create.NewCmdCreate(k.factory, streams),
 		delete.NewCmdDelete(k.factory, streams), describe.NewCmdDescribe("kubectl", k.factory, streams),
-		get.NewCmdGet("kubectl", k.factory, streams), patch.NewCmdPatch(k.factory, streams),
+		edit.NewCmdEdit(k.factory, streams), get.NewCmdGet("kubectl", k.factory, streams), patch.NewCmdPatch(k.factory, streams),
 		replace.NewCmdReplace(k.factory, streams), wait.NewCmdWait(k.factory, streams))
 	root.SetOut(k.output)
 	root.SetErr(k.output)
