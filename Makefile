@@ -31,7 +31,11 @@ build: $(COMMANDS) $(BIN)/kubectl
 .PHONY: $(COMMANDS) $(TOOLS)
 $(COMMANDS): $(BIN)/%:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
-$(BIN)/kubectl $(BIN)/lab: $(BIN)/%:
+# The version of kubectl is that of the Kubernetes from whose modules it is built: k8s.io/kubectl v0.N.P is Kubernetes v1.N.P.
+$(BIN)/kubectl: KUBECTL_VERSION = $(patsubst v0.%,v1.%,$(shell $(GO) list -m -f '{{.Version}}' k8s.io/kubectl))
+$(BIN)/kubectl:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBECTL_VERSION)' -o $@ ./hack/kubectl
+$(BIN)/lab: $(BIN)/%:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./hack/$*
 $(BIN)/pause $(BIN)/wget: $(BIN)/%:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o $@ ./hack/lab/$*
