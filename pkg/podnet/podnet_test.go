@@ -171,7 +171,6 @@ func TestWhatAPodAsksForIsRefusedAtTheAnnotation(t *testing.T) {
 		{"an address outside the Subnet", pod("team-a", map[string]string{"ovn.kubernetes.io/logical_switch": "a1", "ovn.kubernetes.io/ip_address": "10.9.9.9"}), "ip_address", "10.9.9.9 is not in the range of subnet a1"},
 		{"the gateway", pod("other", map[string]string{"ovn.kubernetes.io/ip_address": "10.16.0.1"}), "ip_address", "the gateway of subnet cluster"},
 		{"the network address", pod("other", map[string]string{"ovn.kubernetes.io/ip_address": "10.16.0.0"}), "ip_address", "network address"},
-		{"an excluded address", pod("team-a", map[string]string{"ovn.kubernetes.io/logical_switch": "a2", "ovn.kubernetes.io/ip_address": "10.1.2.5"}), "ip_address", "excluded address"},
 		{"no address", pod("team-a", map[string]string{"ovn.kubernetes.io/ip_address": "10.1.1"}), "ip_address", "10.1.1"},
 		{"a pool that is too small for the ordinal", ofStatefulSet(pod("team-a", map[string]string{"ovn.kubernetes.io/ip_pool": "10.1.1.5,10.1.1.6"})), "ip_pool", "none for the pod with the ordinal 2"},
 		{"the name of a pool", pod("team-a", map[string]string{"ovn.kubernetes.io/ip_pool": "pool1"}), "ip_pool", "the list has addresses"},

@@ -139,18 +139,12 @@ func problem(s *v1.Subnet, addrs ipam.Addrs) string {
 		return fmt.Sprintf("subnet %s: %v", s.Name, err)
 	}
 	gateways, _ := ipam.Gateways(s.Spec.CIDRBlock, s.Spec.Gateway)
-	excluded, err := ipam.ParseSet(s.Spec.ExcludeIps)
-	if err != nil {
-		return fmt.Sprintf("subnet %s: %v", s.Name, err)
-	}
 	for _, a := range addrs.All() {
 		switch {
 		case !prefixes.Contains(a):
 			return fmt.Sprintf("%s is not in the range of subnet %s, cidr %s", a, s.Name, s.Spec.CIDRBlock)
 		case a == gateways.V4 || a == gateways.V6:
 			return fmt.Sprintf("%s is the gateway of subnet %s", a, s.Name)
-		case excluded.Contains(a):
-			return fmt.Sprintf("%s is an excluded address (spec.excludeIps) of subnet %s", a, s.Name)
 		}
 		if role := ipam.Unusable(prefixes.Of(a), a); role != "" {
 			return fmt.Sprintf("%s is the %s of subnet %s", a, role, s.Name)

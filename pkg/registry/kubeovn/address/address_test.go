@@ -64,7 +64,7 @@ func TestRefusals(t *testing.T) {
 		{"the subnet-router anycast address", "dual", "fd00::", "fd00:: is the subnet-router anycast address of subnet dual"},
 		{"the gateway", "s4", "10.0.0.1", "10.0.0.1 is the gateway of subnet s4"},
 		{"a gateway that is not among the excluded", "dual", "fd00::1", "fd00::1 is the gateway of subnet dual"},
-		{"an excluded address", "s4", "10.0.0.15", "10.0.0.15 is an excluded address (spec.excludeIps) of subnet s4"},
+		{"an excluded address, which is kept for those who ask for it", "s4", "10.0.0.15", ""},
 		{"an address that an IP has", "s4", "10.0.0.50", "10.0.0.50 is in use by IP holder.ns"},
 		{"an address that a Vip has", "s4", "10.0.0.51", "10.0.0.51 is in use by Vip web"},
 		{"an address that is free", "s4", "10.0.0.52", ""},

@@ -144,8 +144,6 @@ func (p pools) claim(v storage.View, s *v1.Subnet, noun string, a netip.Addr) er
 		role = "the " + unusable
 	} else if a == p.gateways.V4 || a == p.gateways.V6 {
 		role = "the gateway"
-	} else if p.excluded.Contains(a) {
-		role = "an excluded address (spec.excludeIps)"
 	}
 	if role != "" {
 		return &ReservedError{Addr: a, Subnet: s.Name, Role: role}

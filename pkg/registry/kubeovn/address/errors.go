@@ -25,7 +25,7 @@ func (e *OutOfRangeError) Error() string {
 type ReservedError struct {
 	Addr   netip.Addr
 	Subnet string
-	Role   string // "the gateway", "the network address", "the broadcast address", "an excluded address" ...
+	Role   string // "the gateway", "the network address", "the broadcast address" ...
 }
 
 func (e *ReservedError) Error() string {

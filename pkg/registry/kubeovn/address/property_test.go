@@ -44,13 +44,13 @@ func TestNoTwoHolders(t *testing.T) {
 					continue
 				}
 				wish := randomWish(random, fmt.Sprintf("o%d", step))
-				err := w.Create(wish)
+				err := w.Create(wish.DeepCopyObject().(storage.Object))
 				if err != nil {
 					model.mustRefuse(t, wish, err)
 					continue
 				}
 				got := w.Get(resourceOf(wish), wish.GetName())
-				model.take(t, got)
+				model.take(t, wish, got)
 				live = append(live, got)
 			}
 			model.matches(t, w)
@@ -104,7 +104,18 @@ func vpcOf(subnet string) string {
 	return "vpc1"
 }
 
-// allowed says, independently of the package, whether an object may have an address of the test's subnets.
+// pooled says, independently of the package, whether an object that asks for none may get an address of the test's subnets.
+func pooled(subnet, addr string) bool {
+	switch last := netip.MustParseAddr(addr).AsSlice(); subnet {
+	case "s1":
+		return allowed(subnet, addr) && (last[3] < 5 || last[3] > 7)
+	case "s3":
+		return allowed(subnet, addr) && last[3] > 1
+	}
+	return allowed(subnet, addr)
+}
+
+// allowed says whether an object that asks for an address may have it: excluded ones, too.
 func allowed(subnet, addr string) bool {
 	a := netip.MustParseAddr(addr)
 	last := a.AsSlice()[len(a.AsSlice())-1]
@@ -112,16 +123,18 @@ func allowed(subnet, addr string) bool {
 	case a.Is6():
 		return subnet == "s2" && last >= 2 && last <= 15
 	case subnet == "s1":
-		return last >= 2 && last <= 14 && (last < 5 || last > 7)
+		return last >= 2 && last <= 14
 	case subnet == "s2":
 		return last >= 2 && last <= 14
 	}
-	return last >= 2 && last <= 13
+	return last >= 1 && last <= 13
 }
 
-func (m claims) take(t *testing.T, o storage.Object) {
+// take records what an object got for a wish.
+func (m claims) take(t *testing.T, wish, o storage.Object) {
 	t.Helper()
 	subnet, addrs, mac := held(o)
+	_, wished, _ := held(wish)
 	for i, a := range addrs {
 		if a == "" {
 			if i == 0 || subnet == "s2" {
@@ -129,8 +142,8 @@ func (m claims) take(t *testing.T, o storage.Object) {
 			}
 			continue
 		}
-		if !allowed(subnet, a) {
-			t.Fatalf("%s got %s in %s", o.GetName(), a, subnet)
+		if asked := wished[i] == a; asked && !allowed(subnet, a) || !asked && !pooled(subnet, a) {
+			t.Fatalf("%s, which asked for %q, got %s in %s", o.GetName(), wished[i], a, subnet)
 		}
 		if other := m.addresses[subnet+" "+a]; other != "" {
 			t.Fatalf("%s and %s both have %s in %s", other, o.GetName(), a, subnet)
@@ -164,7 +177,7 @@ func (m claims) mustRefuse(t *testing.T, o storage.Object, err error) {
 	}
 	used := map[bool]int{}
 	for key := range m.addresses {
-		if s, a, _ := strings.Cut(key, " "); s == subnet {
+		if s, a, _ := strings.Cut(key, " "); s == subnet && pooled(s, a) {
 			used[netip.MustParseAddr(a).Is4()]++
 		}
 	}

@@ -138,7 +138,6 @@ func TestPlanRefuses(t *testing.T) {
 	}{
 		{"the address of the guide", change(func(s *v1.IptablesEIPSpec) { s.V4ip = "10.0.1.111" }),
 			"spec.v4ip: Invalid value: \"10.0.1.111\": the eip 10.0.1.111 is not in the range of subnet ovn-vpc-external-network, cidr 192.168.0.0/24"},
-		{"an excluded address", change(func(s *v1.IptablesEIPSpec) { s.V4ip = "192.168.0.5" }), "is an excluded address"},
 		{"an address that is taken", change(func(s *v1.IptablesEIPSpec) { s.V4ip = "192.168.0.11" }), "192.168.0.11 is in use by IptablesEIP e"},
 		{"a gateway that does not exist", change(func(s *v1.IptablesEIPSpec) { s.NatGwDp = "gw2" }), `spec.natGwDp: Not found: "gw2": create the VpcNatGateway first`},
 		{"an external Subnet that the gateway is not in", change(func(s *v1.IptablesEIPSpec) { s.ExternalSubnet = "other-network" }),

@@ -87,7 +87,6 @@ func TestPlanRefuses(t *testing.T) {
 		{"a Subnet that does not exist", v1.OvnEipSpec{ExternalSubnet: "none"}, `spec.externalSubnet: Not found: "none": create the Subnet first`},
 		{"an overlay", v1.OvnEipSpec{ExternalSubnet: "overlay"}, "the subnet has no vlan (spec.vlan): it is not connected with an external network"},
 		{"an address outside", v1.OvnEipSpec{V4IP: "10.5.205.9"}, "the eip 10.5.205.9 is not in the range of subnet external204, cidr 10.5.204.0/24"},
-		{"an excluded address", v1.OvnEipSpec{V4IP: "10.5.204.50"}, "10.5.204.50 is an excluded address (spec.excludeIps) of subnet external204"},
 		{"the gateway", v1.OvnEipSpec{V4IP: "10.5.204.254"}, "10.5.204.254 is the gateway of subnet external204"},
 		{"another's address", v1.OvnEipSpec{V4IP: "10.5.204.120"}, "10.5.204.120 is in use by OvnEip e"},
 		{"an IP's address", v1.OvnEipSpec{V4IP: "10.5.204.150"}, "10.5.204.150 is in use by IP node-9"},

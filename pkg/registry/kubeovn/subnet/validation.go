@@ -183,6 +183,9 @@ func validateU2O(s *v1.Subnet, prefixes ipam.Prefixes) field.ErrorList {
 		if a == gateway.V4 || a == gateway.V6 {
 			errs = append(errs, field.Invalid(path, s.Spec.U2OInterconnectionIP, fmt.Sprintf("u2oInterconnectionIP %s conflicts with subnet gateway", a)))
 		}
+		if slices.ContainsFunc(s.Spec.Vips, func(vip string) bool { held, err := ipam.ParseAddr(vip); return err == nil && held == a }) {
+			errs = append(errs, field.Invalid(path, s.Spec.U2OInterconnectionIP, fmt.Sprintf("u2oInterconnectionIP %s is one of spec.vips", a)))
+		}
 	}
 	return errs
 }
