@@ -4212,7 +4212,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetSpec(ref common.ReferenceCallback) common.
 					},
 					"cidrBlock": {
 						SchemaProps: spec.SchemaProps{
-							Description: "cidrBlock is the prefix, as 10.16.0.0/16; \"v4,v6\" for both families. Required, except for protocol Mac. Refused: a prefix with host bits set, one that overlaps with another Subnet of the Vpc or of its peers, one that has loopback, multicast or link-local addresses or those of 0.0.0.0/8, and a change that leaves addresses in use outside.",
+							Description: "cidrBlock is the prefix, as 10.16.0.0/16; \"v4,v6\" for both families. Required, except for protocol Mac. Refused: a prefix with host bits set, one that overlaps with another Subnet of the Vpc or of its peers, one that has loopback, multicast or link-local addresses or those of 0.0.0.0/8, and a change that leaves addresses in use outside. A /32 or /128 has the gateway's address alone: a warning.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -4233,7 +4233,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetSpec(ref common.ReferenceCallback) common.
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "excludeIps are addresses that are never allocated automatically: single ones, or ranges as \"10.16.0.1..10.16.0.10\" with both ends included. Default: the gateway, which the default follows. The gateway is never allocated, whether it is listed or not; one that is listed is taken out when another takes its place. Refused: entries outside cidrBlock and ranges that run backwards.",
+							Description: "excludeIps are addresses that are never allocated automatically: single ones, or ranges as \"10.16.0.1..10.16.0.10\" with both ends included. An object that asks for one by name gets it: the list reserves addresses for such use. Default: the gateway, which the default follows. The gateway is never given to anybody, whether it is listed or not; one that is listed is taken out when another takes its place. Refused: entries outside cidrBlock and ranges that run backwards.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -4460,7 +4460,7 @@ func schema_pkg_apis_kubeovn_v1_SubnetSpec(ref common.ReferenceCallback) common.
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "acls are access rules of the Subnet's interfaces, the highest priority first. Refused: two rules with the same direction, priority and match.",
+							Description: "acls are access rules of the Subnet's interfaces, the highest priority first. Refused: two rules with the same direction, priority and match, also where private or allowEWTraffic makes one of them.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

@@ -3,6 +3,10 @@ package subnet
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	"github.com/northbound-ovn/northbound/pkg/ipam"
@@ -27,6 +31,12 @@ func (k kind) accessRules(v storage.View, s *v1.Subnet, net network) []storage.R
 	for _, a := range s.Spec.Acls {
 		rules.addRow("acl", a, match.Row(a.Match))
 	}
+	return append(rules.rows, k.derivedRules(v, s, net)...)
+}
+
+// derivedRules are the rules that follow from other fields than acls.
+func (k kind) derivedRules(v storage.View, s *v1.Subnet, net network) []storage.Row {
+	rules := newRules(v, s)
 	if s.Spec.AllowEWTraffic {
 		for _, p := range net.prefixes.All() {
 			m := between(p, p)
@@ -38,6 +48,29 @@ func (k kind) accessRules(v storage.View, s *v1.Subnet, net network) []storage.R
 		rules.private(s, net, k.nodes(v))
 	}
 	return rules.rows
+}
+
+// checkDerivedRules refuses rules of users that OVN could not tell from those that other fields make: which of the two acts would be
+// chance. Rules that stood beside them before stay until one of the fields changes.
+func (k kind) checkDerivedRules(v storage.View, old, s *v1.Subnet) field.ErrorList {
+	net, err := networkOf(s)
+	if err != nil || len(s.Spec.Acls) == 0 || old != nil && old.Spec.Private == s.Spec.Private && old.Spec.AllowEWTraffic == s.Spec.AllowEWTraffic &&
+		old.Spec.CIDRBlock == s.Spec.CIDRBlock && slices.Equal(old.Spec.AllowSubnets, s.Spec.AllowSubnets) && slices.Equal(old.Spec.Acls, s.Spec.Acls) {
+		return nil
+	}
+	made := map[string]string{} // the fields that make a rule, by what OVN distinguishes rules by
+	for _, row := range k.derivedRules(v, s, net) {
+		origin, key, _ := strings.Cut(row.Key, "/")
+		made[key] = map[string]string{"private": "private", "ew": "allowEWTraffic"}[origin]
+	}
+	var errs field.ErrorList
+	for i, a := range s.Spec.Acls {
+		if by := made[ruleKey(a)]; by != "" {
+			errs = append(errs, field.Invalid(specPath.Child("acls").Index(i), a.Match,
+				fmt.Sprintf("%s makes a rule of the same direction, priority and match: only one of them could act; choose another priority", specPath.Child(by))))
+		}
+	}
+	return errs
 }
 
 // nodes are the prefixes of the nodes' Subnet.
@@ -65,7 +98,7 @@ func (r *rules) add(origin string, a v1.ACL) { r.addRow(origin, a, a.Match) }
 func (r *rules) addRow(origin string, a v1.ACL, text string) {
 	r.rows = append(r.rows, storage.Row{
 		Table: nb.ACL,
-		Key:   fmt.Sprintf("%s/%s/%d/%s", origin, a.Direction, a.Priority, nb.Digest(a.Match)),
+		Key:   origin + "/" + ruleKey(a),
 		Columns: ovsdb.Row{
 			"direction":    ovsdb.String(string(a.Direction)),
 			"priority":     ovsdb.Int(int64(a.Priority)),
@@ -75,6 +108,11 @@ func (r *rules) addRow(origin string, a v1.ACL, text string) {
 		},
 		Parents: r.parents,
 	})
+}
+
+// ruleKey is all that OVN distinguishes rules of a switch by.
+func ruleKey(a v1.ACL) string {
+	return fmt.Sprintf("%s/%d/%s", a.Direction, a.Priority, nb.Digest(a.Match))
 }
 
 // private lets in the Subnet itself, the nodes and the allowed prefixes, and drops the rest.

@@ -60,6 +60,7 @@ func (k kind) check(v storage.View, old, s *v1.Subnet) field.ErrorList {
 	if old != nil {
 		errs = append(errs, checkInUse(v, old, s)...)
 	}
+	errs = append(errs, k.checkDerivedRules(v, old, s)...)
 	return append(errs, checkVips(v, old, s)...)
 }
 

@@ -28,7 +28,8 @@ type SubnetSpecApplyConfiguration struct {
 	NamespaceSelectors []metav1.LabelSelectorApplyConfiguration `json:"namespaceSelectors,omitempty"`
 	// cidrBlock is the prefix, as 10.16.0.0/16; "v4,v6" for both families. Required, except for protocol Mac. Refused: a
 	// prefix with host bits set, one that overlaps with another Subnet of the Vpc or of its peers, one that has loopback,
-	// multicast or link-local addresses or those of 0.0.0.0/8, and a change that leaves addresses in use outside.
+	// multicast or link-local addresses or those of 0.0.0.0/8, and a change that leaves addresses in use outside. A /32 or
+	// /128 has the gateway's address alone: a warning.
 	CIDRBlock *string `json:"cidrBlock,omitempty"`
 	// gateway is the address of the router in the Subnet, "v4,v6" for both families. Default: the first address of the
 	// prefix, also of a family that it does not name. The default follows cidrBlock, except to an address to which no
@@ -36,9 +37,10 @@ type SubnetSpecApplyConfiguration struct {
 	// or policy of the Vpc, and a change while interfaces send to the gateway.
 	Gateway *string `json:"gateway,omitempty"`
 	// excludeIps are addresses that are never allocated automatically: single ones, or ranges as "10.16.0.1..10.16.0.10"
-	// with both ends included. Default: the gateway, which the default follows. The gateway is never allocated, whether it
-	// is listed or not; one that is listed is taken out when another takes its place. Refused: entries outside cidrBlock
-	// and ranges that run backwards.
+	// with both ends included. An object that asks for one by name gets it: the list reserves addresses for such use.
+	// Default: the gateway, which the default follows. The gateway is never given to anybody, whether it is listed or
+	// not; one that is listed is taken out when another takes its place. Refused: entries outside cidrBlock and ranges
+	// that run backwards.
 	ExcludeIps []string `json:"excludeIps,omitempty"`
 	// provider says who plugs the interfaces: "ovn" the first interface of pods, "<nad>.<namespace>.ovn" a further
 	// interface in the overlay, "<nad>.<namespace>" an interface of another plugin for which only addresses are managed.
@@ -113,7 +115,7 @@ type SubnetSpecApplyConfiguration struct {
 	// Refused: other names, and values that OVN or RFC 4861 does not allow.
 	IPv6RAConfigs *string `json:"ipv6RAConfigs,omitempty"`
 	// acls are access rules of the Subnet's interfaces, the highest priority first. Refused: two rules with the same
-	// direction, priority and match.
+	// direction, priority and match, also where private or allowEWTraffic makes one of them.
 	Acls []ACLApplyConfiguration `json:"acls,omitempty"`
 	// allowEWTraffic admits traffic within the Subnet whatever acls says. Default: false.
 	AllowEWTraffic *bool `json:"allowEWTraffic,omitempty"`
