@@ -4,7 +4,9 @@ package aggregated
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -129,22 +131,17 @@ spec: {automountServiceAccountToken: false, containers: [{name: c, image: none}]
 
 	other := `{apiVersion: v1, kind: Pod, metadata: {name: other, namespace: default, annotations: {ovn.kubernetes.io/ip_address: 10.16.77.17}},
 spec: {automountServiceAccountToken: false, containers: [{name: c, image: none}]}}`
-	deadline := time.Now().Add(time.Minute)
-	for {
-		if _, out, err := kubectl(t, other, "create", "--dry-run=server", "-f", "-"); err != nil && strings.Contains(out, "10.16.77.17 is in use by IP "+first.GetName()) {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatalf("the pod of nobody was not refused: %v\n%s", err, out)
+	eventually(t, time.Minute, func(context.Context) error {
+		if _, out, err := kubectl(t, other, "create", "--dry-run=server", "-f", "-"); err == nil || !strings.Contains(out, "10.16.77.17 is in use by IP "+first.GetName()) {
+			return fmt.Errorf("the pod of nobody was not refused: %v\n%s", err, out)
 		}
-		time.Sleep(100 * time.Millisecond)
-	}
+		return nil
+	})
 	must(t, deployment("v2"), "apply", "-f", "-")
 	podOfVersion(t, "v2")
 
 	must(t, "", "-n", "default", "patch", "pod", first.GetName(), "--type=merge", "-p", `{"metadata":{"finalizers":["northbound.test/keep"]}}`)
-	t.Cleanup(func() {
-		must(t, "", "-n", "default", "patch", "pod", first.GetName(), "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
-	})
+	defer must(t, "", "-n", "default", "patch", "pod", first.GetName(), "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
 	must(t, "", "-n", "default", "delete", "pod", first.GetName(), "--wait=false", "--grace-period=30")
 	_, out, err := kubectl(t, other, "create", "--dry-run=server", "-f", "-")
 	if err != nil {
@@ -160,16 +157,18 @@ func podOfVersion(t *testing.T, version string) *unstructured.Unstructured {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(time.Minute)
-	for {
+	var pod *unstructured.Unstructured
+	eventually(t, time.Minute, func(ctx context.Context) error {
 		pods, err := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "pods"}).Namespace("default").
-			List(t.Context(), metav1.ListOptions{LabelSelector: "app=rolled,version=" + version})
-		if err == nil && len(pods.Items) > 0 {
-			return &pods.Items[0]
+			List(ctx, metav1.ListOptions{LabelSelector: "app=rolled,version=" + version})
+		if err != nil {
+			return err
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no pod of %s: %v\n%s", version, err, must(t, "", "-n", "default", "get", "events"))
+		if len(pods.Items) == 0 {
+			return fmt.Errorf("no pod of %s", version)
 		}
-		time.Sleep(100 * time.Millisecond)
-	}
+		pod = &pods.Items[0]
+		return nil
+	})
+	return pod
 }
