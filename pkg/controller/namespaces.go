@@ -111,7 +111,7 @@ func annotationsOf(ns *corev1.Namespace, subnets []*v1.Subnet, vpcs []*v1.Vpc, d
 	for _, name := range names {
 		if i := slices.IndexFunc(subnets, func(s *v1.Subnet) bool { return s.Name == name }); i >= 0 {
 			prefixes = append(prefixes, subnets[i].Spec.CIDRBlock)
-			excluded = append(excluded, strings.Join(subnets[i].Spec.ExcludeIps, ","))
+			excluded = append(excluded, strings.Join(excludedOf(subnets[i]), ","))
 		}
 	}
 	out[v1.AnnotationCIDR], out[v1.AnnotationExcludeIPs] = strings.Join(prefixes, ";"), strings.Join(excluded, ";")
@@ -160,4 +160,15 @@ func subnetsOf(ns *corev1.Namespace, subnets []*v1.Subnet, vpcs []*v1.Vpc, defau
 // plugged reports whether pods may have their first interface in a Subnet: its addresses are not those of another plugin.
 func plugged(s *v1.Subnet) bool {
 	return s.Spec.Provider == "" || s.Spec.Provider == v1.DefaultProvider || strings.HasSuffix(s.Spec.Provider, "."+v1.DefaultProvider)
+}
+
+// excludedOf are the addresses of a Subnet that are never given out unasked: those of the user, and the gateways, which need not be among them.
+func excludedOf(s *v1.Subnet) []string {
+	out := slices.Clone(s.Spec.ExcludeIps)
+	for gateway := range strings.SplitSeq(s.Spec.Gateway, ",") {
+		if gateway != "" && !slices.Contains(out, gateway) {
+			out = append(out, gateway)
+		}
+	}
+	return out
 }
