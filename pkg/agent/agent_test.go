@@ -219,9 +219,11 @@ func (n *node) ping(to string) error {
 	return cmd.Wait()
 }
 
-// snapshot is what an agent keeps, as text; first the sequence number of the switch's configuration.
+// snapshot is what an agent keeps, as text; first the sequence number of the switch's configuration. An IPv6 address is tentative until the
+// kernel has looked for duplicates: that is no difference.
 func (n *node) snapshot() string {
-	return n.switchd.Vsctl("get", "Open_vSwitch", ".", "next_cfg") + hosttest.Run(n.t, n.host, "ip", "-details", "address", "show", "ovn0") +
+	addresses := strings.ReplaceAll(hosttest.Run(n.t, n.host, "ip", "-details", "address", "show", "ovn0"), " tentative", "")
+	return n.switchd.Vsctl("get", "Open_vSwitch", ".", "next_cfg") + addresses +
 		hosttest.Run(n.t, n.host, "ip", "route") + hosttest.Run(n.t, n.host, "ip", "rule")
 }
 
