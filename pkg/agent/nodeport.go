@@ -92,7 +92,7 @@ func (p *nodePort) ensureIP(ctx context.Context) (*v1.IP, error) {
 	case ip != nil && ip.DeletionTimestamp != nil:
 		return nil, fmt.Errorf("IP %s is being deleted: waiting until it is gone", ip.Name)
 	case ip != nil:
-		p.last = ip.Spec.IPAddress
+		p.last = ip.Spec.Addresses()
 		return ip, p.label(ctx, ip)
 	}
 	if err := p.alive(ctx); err != nil {

@@ -158,7 +158,7 @@ func selectsBySource(r *netlink.Rule) bool {
 func (a *Agent) podAddresses(subnet string) []netip.Addr {
 	var out []netip.Addr
 	for _, ip := range a.ipsOfPods() {
-		if addrs, err := ipam.ParseAddrs(ip.Spec.IPAddress); err == nil && ip.Spec.Subnet == subnet {
+		if addrs, err := ipam.ParseAddrs(ip.Spec.Addresses()); err == nil && ip.Spec.Subnet == subnet {
 			out = append(out, addrs.All()...)
 		}
 	}

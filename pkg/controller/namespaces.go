@@ -16,6 +16,7 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	listers "github.com/northbound-ovn/northbound/pkg/generated/listers/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
 	"github.com/northbound-ovn/northbound/pkg/podnet"
 )
 
@@ -165,9 +166,10 @@ func plugged(s *v1.Subnet) bool {
 // excludedOf are the addresses of a Subnet that are never given out unasked: those of the user, and the gateways, which need not be among them.
 func excludedOf(s *v1.Subnet) []string {
 	out := slices.Clone(s.Spec.ExcludeIps)
-	for gateway := range strings.SplitSeq(s.Spec.Gateway, ",") {
-		if gateway != "" && !slices.Contains(out, gateway) {
-			out = append(out, gateway)
+	gateways, _ := ipam.Gateways(s.Spec.CIDRBlock, s.Spec.Gateway) // what is stored has been validated
+	for _, gateway := range gateways.All() {
+		if !slices.Contains(out, gateway.String()) {
+			out = append(out, gateway.String())
 		}
 	}
 	return out

@@ -46,15 +46,15 @@ func TestTheAnnotationsOfANamespace(t *testing.T) {
 		ns   *corev1.Namespace
 		want [3]string // Subnets ("-": not written), prefixes, excluded
 	}{
-		{"of Subnets that name it", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bound"}}, [3]string{"a,b", "10.0.1.0/24;10.0.2.0/24", "gw-a;gw-b"}},
-		{"of a Subnet that selects it", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "any", Labels: map[string]string{"team": "y"}}}, [3]string{"selecting", "10.0.5.0/24", "gw-selecting"}},
-		{"of a Vpc that lists it", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "listed"}}, [3]string{"of-vpc", "10.0.6.0/24", "gw-of-vpc"}},
-		{"of a Subnet that is being deleted", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "isolated"}}, [3]string{"ending", "10.0.7.0/24", "gw-ending"}},
-		{"of nobody", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "free"}}, [3]string{"ovn-default", "10.16.0.0/16,fd00::/64", "gw-ovn-default"}},
-		{"that a user wrote to", written("kubectl-annotate", "of-vpc"), [3]string{"-", "10.0.6.0/24", "gw-of-vpc"}},
+		{"of Subnets that name it", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bound"}}, [3]string{"a,b", "10.0.1.0/24;10.0.2.0/24", "gw-a,10.0.1.1;gw-b,10.0.2.1"}},
+		{"of a Subnet that selects it", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "any", Labels: map[string]string{"team": "y"}}}, [3]string{"selecting", "10.0.5.0/24", "gw-selecting,10.0.5.1"}},
+		{"of a Vpc that lists it", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "listed"}}, [3]string{"of-vpc", "10.0.6.0/24", "gw-of-vpc,10.0.6.1"}},
+		{"of a Subnet that is being deleted", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "isolated"}}, [3]string{"ending", "10.0.7.0/24", "gw-ending,10.0.7.1"}},
+		{"of nobody", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "free"}}, [3]string{"ovn-default", "10.16.0.0/16,fd00::/64", "gw-ovn-default,10.16.0.1,fd00::1"}},
+		{"that a user wrote to", written("kubectl-annotate", "of-vpc"), [3]string{"-", "10.0.6.0/24", "gw-of-vpc,10.0.6.1"}},
 		{"that a user wrote an unknown Subnet to", written("kubectl-annotate", "none"), [3]string{"-", "", ""}},
-		{"that this controller wrote to", written(Manager, "of-vpc"), [3]string{"a,b", "10.0.1.0/24;10.0.2.0/24", "gw-a;gw-b"}},
-		{"that Kube-OVN wrote to", written(formerManager, "of-vpc"), [3]string{"a,b", "10.0.1.0/24;10.0.2.0/24", "gw-a;gw-b"}},
+		{"that this controller wrote to", written(Manager, "of-vpc"), [3]string{"a,b", "10.0.1.0/24;10.0.2.0/24", "gw-a,10.0.1.1;gw-b,10.0.2.1"}},
+		{"that Kube-OVN wrote to", written(formerManager, "of-vpc"), [3]string{"a,b", "10.0.1.0/24;10.0.2.0/24", "gw-a,10.0.1.1;gw-b,10.0.2.1"}},
 	} {
 		t.Run("a namespace "+test.name, func(t *testing.T) {
 			want := map[string]string{v1.AnnotationCIDR: test.want[1], v1.AnnotationExcludeIPs: test.want[2]}

@@ -16,6 +16,7 @@ import (
 
 	v1 "github.com/northbound-ovn/northbound/pkg/apis/kubeovn/v1"
 	listers "github.com/northbound-ovn/northbound/pkg/generated/listers/kubeovn/v1"
+	"github.com/northbound-ovn/northbound/pkg/ipam"
 )
 
 // stateManager owns the annotations of nodes that tell of their ports, and their condition NetworkUnavailable.
@@ -101,8 +102,9 @@ func annotationsOfNode(ip *v1.IP, subnet *v1.Subnet, chassis *v1.Chassis) map[st
 		return out
 	}
 	out[v1.AnnotationAllocated] = isTrue
-	out[v1.AnnotationIPAddress], out[v1.AnnotationMacAddress] = ip.Spec.IPAddress, ip.Spec.MacAddress
-	out[v1.AnnotationCIDR], out[v1.AnnotationGateway] = subnet.Spec.CIDRBlock, subnet.Spec.Gateway
+	out[v1.AnnotationIPAddress], out[v1.AnnotationMacAddress] = ip.Spec.Addresses(), ip.Spec.MacAddress
+	gateways, _ := ipam.Gateways(subnet.Spec.CIDRBlock, subnet.Spec.Gateway) // what is stored has been validated
+	out[v1.AnnotationCIDR], out[v1.AnnotationGateway] = subnet.Spec.CIDRBlock, gateways.String()
 	out[v1.AnnotationLogicalSwitch], out[v1.AnnotationPortName] = subnet.Name, ip.Name
 	return out
 }

@@ -57,12 +57,10 @@ func holders(v storage.View, ip *v1.IP) []storage.Object {
 	if !ok {
 		return nil
 	}
-	for _, text := range []string{ip.Spec.IPAddress, ip.Spec.V4IPAddress, ip.Spec.V6IPAddress} {
-		wanted, _ := ipam.ParseAddrs(text) // nobody holds what cannot be read
-		for _, a := range wanted.All() {
-			if holder := address.Holder(v, subnet.Name, a); holder != nil {
-				add(holder)
-			}
+	wanted, _ := ipam.ParseAddrs(ip.Spec.Addresses()) // nobody holds what cannot be read
+	for _, a := range wanted.All() {
+		if holder := address.Holder(v, subnet.Name, a); holder != nil {
+			add(holder)
 		}
 	}
 	var inUse *address.TakenError

@@ -122,7 +122,7 @@ func roleIn(s *v1.Subnet, p netip.Prefix, a netip.Addr) string {
 	if role := ipam.Unusable(p, a); role != "" {
 		return role
 	}
-	if gateways, err := ipam.ParseAddrs(s.Spec.Gateway); err == nil && gateways.Has(a) && address.IsRouted(s) {
+	if gateways, err := ipam.Gateways(s.Spec.CIDRBlock, s.Spec.Gateway); err == nil && gateways.Has(a) && address.IsRouted(s) {
 		return "gateway"
 	}
 	return ""
