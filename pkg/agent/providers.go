@@ -213,12 +213,7 @@ func (p *providers) waits() bool {
 }
 
 func (p *providers) conditionOf(pn *v1.ProviderNetwork, kind string) *v1.ProviderNetworkCondition {
-	for i, c := range pn.Status.Conditions {
-		if c.Node == p.nodeName && c.Type == kind {
-			return &pn.Status.Conditions[i]
-		}
-	}
-	return nil
+	return pn.Status.Condition(p.nodeName, kind)
 }
 
 // told reports whether a network's status has exactly the conditions of this node.

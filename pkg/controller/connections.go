@@ -111,10 +111,8 @@ func connectionsOf(networks []*v1.ProviderNetwork, node string) map[string]strin
 // so. It is nil when the agent has not said anything.
 func connectionOf(pn *v1.ProviderNetwork, node string) *v1.ProviderNetworkCondition {
 	for _, kind := range [...]string{"Connected", "Ready"} {
-		for i, c := range pn.Status.Conditions {
-			if c.Node == node && c.Type == kind {
-				return &pn.Status.Conditions[i]
-			}
+		if c := pn.Status.Condition(node, kind); c != nil {
+			return c
 		}
 	}
 	return nil

@@ -122,7 +122,7 @@ func (n *nodes) label(ctx context.Context, chassis *v1.Chassis, labels map[strin
 // node of the cluster stays: its agent would make it again.
 func (n *nodes) clean(ctx context.Context, name string) error {
 	log := klog.FromContext(ctx)
-	if ip, err := n.ips.Get("node-" + name); err == nil && n.isPort(ip) && ip.DeletionTimestamp == nil && !withoutNode(ip) {
+	if ip, err := n.ips.Get(v1.NodePort(name)); err == nil && n.isPort(ip) && ip.DeletionTimestamp == nil && !withoutNode(ip) {
 		err := n.clients.Northbound.KubeovnV1().IPs().Delete(ctx, ip.Name, metav1.DeleteOptions{Preconditions: metav1.NewUIDPreconditions(string(ip.UID))})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return err

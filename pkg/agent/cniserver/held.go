@@ -102,21 +102,28 @@ func nameOf(event watch.Event) string {
 
 // watchReleases watches the IPs, or the Vips when one of them is the only holder, of the Subnets that the pod may have interfaces in.
 func (s *Server) watchReleases(ctx context.Context, held *heldError) (<-chan watch.Event, func(), error) {
-	options := metav1.ListOptions{LabelSelector: inSubnets(held.nics), Limit: 1}
-	client := s.config.Client.KubeovnV1()
+	selector := inSubnets(held.nics)
+	first := metav1.ListOptions{LabelSelector: selector, Limit: 1}
+	since := func(version string) metav1.ListOptions {
+		return metav1.ListOptions{LabelSelector: selector, ResourceVersion: version}
+	}
+	ofIPs := false
+	for name := range held.holders {
+		ofIPs = ofIPs || strings.HasPrefix(name, "ips/")
+	}
+	ips, vips := s.config.Client.KubeovnV1().IPs(), s.config.Client.KubeovnV1().Vips()
 	var w watch.Interface
-	err := s.persist(ctx, func(ctx0 context.Context) error {
-		ofVips := !slices.ContainsFunc(keysOf(held.holders), func(name string) bool { return strings.HasPrefix(name, "ips/") })
-		if ofVips {
-			list, err := client.Vips().List(ctx0, options)
+	err := s.persist(ctx, func(short context.Context) error {
+		if ofIPs {
+			list, err := ips.List(short, first)
 			if err == nil {
-				w, err = client.Vips().Watch(ctx, metav1.ListOptions{LabelSelector: options.LabelSelector, ResourceVersion: list.ResourceVersion})
+				w, err = ips.Watch(ctx, since(list.ResourceVersion))
 			}
 			return err
 		}
-		list, err := client.IPs().List(ctx0, options)
+		list, err := vips.List(short, first)
 		if err == nil {
-			w, err = client.IPs().Watch(ctx, metav1.ListOptions{LabelSelector: options.LabelSelector, ResourceVersion: list.ResourceVersion})
+			w, err = vips.Watch(ctx, since(list.ResourceVersion))
 		}
 		return err
 	})
@@ -124,14 +131,6 @@ func (s *Server) watchReleases(ctx context.Context, held *heldError) (<-chan wat
 		return nil, nil, err
 	}
 	return w.ResultChan(), w.Stop, nil
-}
-
-func keysOf(set map[string]bool) []string {
-	out := make([]string, 0, len(set))
-	for key := range set {
-		out = append(out, key)
-	}
-	return out
 }
 
 // inSubnets selects the objects of the Subnets that interfaces may be in; everything when a name is too long for a label.

@@ -105,6 +105,16 @@ type ProviderNetworkStatus struct {
 	Conditions []ProviderNetworkCondition `json:"conditions,omitempty"`
 }
 
+// Condition returns the condition of a node and a type; nil when there is none.
+func (s *ProviderNetworkStatus) Condition(node, kind string) *ProviderNetworkCondition {
+	for i, c := range s.Conditions {
+		if c.Node == node && c.Type == kind {
+			return &s.Conditions[i]
+		}
+	}
+	return nil
+}
+
 // ProviderNetworkCondition is a condition of one node.
 type ProviderNetworkCondition struct {
 	// node is the name of the node.

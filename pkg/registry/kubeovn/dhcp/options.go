@@ -3,6 +3,7 @@ package dhcp
 import (
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -92,8 +93,7 @@ func fitting(options map[string]string, prefix netip.Prefix) error {
 }
 
 func maskOf(p netip.Prefix) string {
-	m := ^uint32(0) << (32 - p.Bits())
-	return netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)}).String()
+	return net.IP(net.CIDRMask(p.Bits(), 32)).String()
 }
 
 // ordered checks that of the numbers that are given each is below the next.
